@@ -1,1 +1,27 @@
-//! placeholder
+//! What a Coracle app is: `coracle.toml` as typed in, an [`App`] as meant out, all errors at once.
+//!
+//! ```text
+//! Source ─ parse.rs ─▶ Node tree ─ variant.rs ─▶ merged ─ variables.rs ─▶ substituted ─ read/*.rs ─▶ App
+//!                                   every step notes problems in Diagnostics and goes on
+//! ```
+//! Pure: it reads one file, when told to, and knows neither a runtime nor the environment of the process.
+//! Grants and stores stay spanned values ([`value::Node`]); the plugin that owns one parses it.
+
+mod app;
+pub mod codes;
+mod diagnostic;
+mod limits;
+mod path;
+mod source;
+mod table;
+mod units;
+pub mod value;
+
+pub use app::{
+    App, Build, Component, ComponentSource, Destination, GrantEntry, Restart, Route, StaticFiles, Store, Target, Upstream,
+};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use limits::{Limits, Reuse};
+pub use path::{PathPattern, Segment};
+pub use source::{MAX_BYTES, Position, Source, Span};
+pub use table::TableReader;

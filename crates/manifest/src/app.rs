@@ -1,0 +1,164 @@
+//! An app as meant: what `check` makes of a manifest without errors. Names that refer to something refer to
+//! something that exists. Grants and stores stay spanned values, which their plugins parse.
+
+use crate::value::Node;
+use crate::{Limits, PathPattern, Reuse, Source, Span};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What one manifest describes.
+#[derive(Debug, Clone)]
+pub struct App {
+    pub name: String,
+    /// The directory that relative paths in grants and stores are relative to.
+    pub base_dir: PathBuf,
+    pub components: BTreeMap<String, Component>,
+    /// In the order of the file. No two match the same requests with the same rank.
+    pub routes: Vec<Route>,
+    pub upstreams: BTreeMap<String, Upstream>,
+    pub stores: BTreeMap<String, Store>,
+    /// Values for `wasi:config`; nested tables are flattened with dots.
+    pub config: BTreeMap<String, String>,
+    /// For the diagnostics of plugins.
+    pub source: Arc<Source>,
+}
+
+/// One wasm component with its grants and limits.
+#[derive(Debug, Clone)]
+pub struct Component {
+    pub name: String,
+    pub source: ComponentSource,
+    pub build: Option<Build>,
+    /// What the guest sees as its environment.
+    pub env: BTreeMap<String, String>,
+    /// In the order of the file; each name once, and known to a plugin.
+    pub grants: Vec<GrantEntry>,
+    pub limits: Limits,
+    pub reuse: Reuse,
+    /// True when each import without a grant is a load error.
+    pub strict: bool,
+    /// The header of the component's table.
+    pub span: Span,
+}
+
+/// Where the bytes of a component come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ComponentSource {
+    /// A file; relative ones are already joined to the manifest's directory.
+    Path(PathBuf),
+}
+
+/// How a component is built, for `dev` and `build`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// A shell command, run in the manifest's directory.
+    pub command: String,
+    /// Globs, relative to the manifest's directory.
+    pub watch: Vec<String>,
+}
+
+/// One grant as typed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GrantEntry {
+    pub name: String,
+    pub name_span: Span,
+    pub value: Node,
+}
+
+/// Which requests go where.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// In lower case and without port; `None` is every host that no other route names.
+    pub host: Option<String>,
+    /// In upper case, each once; empty is every method.
+    pub methods: Vec<String>,
+    pub path: PathPattern,
+    pub to: Destination,
+    /// Where the request goes when `to` can't answer and nothing has left it.
+    pub fallback: Option<Target>,
+    pub span: Span,
+}
+
+/// Something that answers requests, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Component(String),
+    Upstream(String),
+}
+
+/// Who answers a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// The name of a component.
+    Component(String),
+    /// The name of an upstream.
+    Upstream(String),
+    /// Files of a directory.
+    Static(StaticFiles),
+    /// A redirect.
+    Redirect {
+        /// An absolute URL, or a path that begins with `/`.
+        to: String,
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+    },
+}
+
+/// A directory served as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticFiles {
+    /// Already joined to the manifest's directory.
+    pub dir: PathBuf,
+    /// The file that answers for a directory, such as "index.html".
+    pub index: String,
+    /// The file, relative to `dir`, that answers for paths that don't exist (a single-page app).
+    pub not_found: Option<String>,
+}
+
+/// A server behind us, such as Node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upstream {
+    pub name: String,
+    /// http or https, with a host.
+    pub url: url::Url,
+    /// The process that serves `url`, if Coracle starts it: a shell command.
+    pub command: Option<String>,
+    /// Where the command runs; already joined to the manifest's directory.
+    pub cwd: PathBuf,
+    /// Added to the environment of the command.
+    pub env: BTreeMap<String, String>,
+    /// The path that answers 2xx when the upstream is well.
+    pub health: Option<String>,
+    /// How long the command may take until it answers. 30 s.
+    pub start_timeout: Duration,
+    pub restart: Restart,
+    pub span: Span,
+}
+
+/// How long to wait before an upstream's command is started again: doubling from `min` to `max`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restart {
+    /// 200 ms.
+    pub min: Duration,
+    /// 30 s.
+    pub max: Duration,
+}
+
+impl Default for Restart {
+    fn default() -> Self {
+        Self { min: Duration::from_millis(200), max: Duration::from_secs(30) }
+    }
+}
+
+/// Something that keeps state, whose plugin parses the rest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Store {
+    pub name: String,
+    /// Such as "keyvalue"; known to a plugin.
+    pub kind: String,
+    pub kind_span: Span,
+    /// The whole table, `type` included.
+    pub value: Node,
+}

@@ -1,0 +1,110 @@
+//! The text of a manifest and places in it. Nothing here interprets TOML.
+//! Each diagnostic points into a `Source` by `Span`; `render.rs` turns the two into text.
+//! Files are read here, and nowhere else in this crate.
+
+use crate::{Diagnostic, codes};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The largest manifest that is read, in bytes. A real one has a few kilobytes.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// One manifest as typed: where it came from, and its text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Source {
+    /// As the user would write it; shown in messages, never opened again.
+    pub path: PathBuf,
+    /// At most [`MAX_BYTES`] long.
+    pub text: String,
+    /// Why the bytes aren't a manifest at all (too large, not UTF-8). `check` reports it.
+    damage: Option<Box<Diagnostic>>,
+}
+
+impl Source {
+    /// A source from text that is already in memory. A text above [`MAX_BYTES`] is refused by `check`.
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Self::from_bytes(path, text.into().into_bytes())
+    }
+
+    /// A source from bytes that may be anything. What is wrong with them is reported by `check`.
+    pub fn from_bytes(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Self {
+        let path = path.into();
+        if bytes.len() > MAX_BYTES {
+            let damage = Diagnostic::error(codes::FILE, "the manifest is larger than 1 MiB")
+                .help("a manifest holds configuration only; move data into files and grant them with `files`");
+            return Self { path, text: String::new(), damage: Some(Box::new(damage)) };
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => Self { path, text, damage: None },
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                let damage = Diagnostic::error(codes::FILE, "the manifest is not valid UTF-8")
+                    .at(Span::new(at, at + '\u{FFFD}'.len_utf8()))
+                    .label("this byte is no UTF-8 text")
+                    .help("save the file as UTF-8");
+                Self { path, text, damage: Some(Box::new(damage)) }
+            }
+        }
+    }
+
+    /// Reads a manifest from disk. Never reads more than one byte above [`MAX_BYTES`].
+    ///
+    /// # Errors
+    /// Only when the file can't be read; what is wrong with its content is reported by `check`.
+    pub fn load(path: &Path) -> std::io::Result<Self> {
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(Self::from_bytes(path, bytes))
+    }
+
+    /// Why the bytes aren't a manifest at all, if so.
+    pub(crate) fn damage(&self) -> Option<&Diagnostic> {
+        self.damage.as_deref()
+    }
+
+    /// Line and column of a byte offset. Offsets past the end give the end.
+    pub fn position(&self, offset: usize) -> Position {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let before = self.text.get(..offset).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Position {
+            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+        }
+    }
+}
+
+/// A place as editors count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in Unicode scalar values.
+    pub column: usize,
+}
+
+/// A range of bytes in the text of a `Source`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span {
+    /// The first byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// The range from `start` to `end`; an `end` before `start` gives an empty one.
+    pub fn new(start: usize, end: usize) -> Self {
+        Self { start, end: end.max(start) }
+    }
+}
+
+impl From<std::ops::Range<usize>> for Span {
+    fn from(range: std::ops::Range<usize>) -> Self {
+        Self::new(range.start, range.end)
+    }
+}
