@@ -30,6 +30,8 @@ pub struct App {
 pub struct Component {
     pub name: String,
     pub source: ComponentSource,
+    /// Where the manifest names the source: for a message about a file that isn't there.
+    pub source_span: Span,
     pub build: Option<Build>,
     /// What the guest sees as its environment.
     pub env: BTreeMap<String, String>,

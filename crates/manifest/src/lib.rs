@@ -12,6 +12,7 @@ pub mod codes;
 mod diagnostic;
 mod limits;
 mod path;
+mod routing;
 mod source;
 mod table;
 mod units;
@@ -22,6 +23,7 @@ pub use app::{
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use limits::{Limits, Reuse};
-pub use path::{PathPattern, Segment};
+pub use path::{BadPattern, PathPattern, Segment};
+pub use routing::{Conflict, RouteTable, Routed};
 pub use source::{MAX_BYTES, Position, Source, Span};
 pub use table::TableReader;
