@@ -1,1 +1,22 @@
-//! placeholder
+//! From bytes to a verified, admitted component.
+//!
+//! `read` takes bytes from a file, `admit` proves that they are a component this host can run and says what it
+//! imports, exports and is (`World`). Whatever is wrong becomes a `Refusal` whose text a Node developer can act on.
+//! Nothing here runs or compiles a guest, speaks HTTP or knows the runtime; the host, the edge and the CLI call it.
+//! No input, however hostile, makes these functions panic, overflow the stack or use memory out of proportion.
+
+mod admit;
+mod interface;
+mod lookalike;
+mod nesting;
+mod read;
+mod refusal;
+mod scan;
+mod world;
+
+pub use admit::{Admitted, Digest, Options, Producer, Warning, admit};
+pub use interface::Interface;
+pub use lookalike::Lookalike;
+pub use read::{DEFAULT_MAX_BYTES, Rejected, load, read};
+pub use refusal::{CoreModule, NotHttp, Refusal};
+pub use world::World;
