@@ -47,7 +47,8 @@ impl Answer {
 async fn serve(request: Request) -> Result<Answer, Refusal> {
     let path = request.uri().path().to_owned();
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let rest = path.strip_prefix("/api/price").ok_or_else(Refusal::no_such_page)?;
+    let rest = path.strip_prefix("/api/price").filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let rest = rest.ok_or_else(Refusal::no_such_page)?;
     match (request.method(), rest.trim_end_matches('/')) {
         (&Method::GET | &Method::HEAD, "") => {
             let tables = tables::read().await?;
