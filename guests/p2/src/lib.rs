@@ -3,8 +3,13 @@
 //! One case a file in `examples/`; each defines `fn handle(request: IncomingRequest, out: ResponseOutparam)` and hands it to
 //! `proxy!`.
 
-use coracle_guests_contract::Target;
-use wasip2::http::types::{Fields, IncomingBody, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
+use coracle_guests_contract::{Address, Fetched, Reply, Target, code};
+use wasip2::clocks::monotonic_clock;
+use wasip2::http::outgoing_handler;
+use wasip2::http::types::{
+    ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingRequest,
+    OutgoingResponse, ResponseOutparam, Scheme, http_error_code,
+};
 use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 
 /// Bytes asked for by one read: large enough that a pump isn't bound by calls, small enough to keep a guest flat.
@@ -17,10 +22,7 @@ macro_rules! proxy {
         struct Proxy;
 
         impl ::wasip2::exports::http::incoming_handler::Guest for Proxy {
-            fn handle(
-                request: ::wasip2::http::types::IncomingRequest,
-                out: ::wasip2::http::types::ResponseOutparam,
-            ) {
+            fn handle(request: ::wasip2::http::types::IncomingRequest, out: ::wasip2::http::types::ResponseOutparam) {
                 $handle(request, out)
             }
         }
@@ -32,6 +34,30 @@ macro_rules! proxy {
 /// Path and query of a request.
 pub fn target(request: &IncomingRequest) -> Target {
     Target::parse(request.path_with_query())
+}
+
+/// The request's method in capitals.
+pub fn method(request: &IncomingRequest) -> String {
+    match request.method() {
+        Method::Other(name) => name,
+        known => format!("{known:?}").trim_start_matches("Method::").to_uppercase(),
+    }
+}
+
+/// Writes all to any stream, as room comes.
+pub fn write(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
+    let room = stream.subscribe();
+    while !bytes.is_empty() {
+        let permitted = usize::try_from(stream.check_write()?).unwrap_or(usize::MAX);
+        if permitted == 0 {
+            room.block();
+            continue;
+        }
+        let (now, later) = bytes.split_at(permitted.min(bytes.len()));
+        stream.write(now)?;
+        bytes = later;
+    }
+    Ok(())
 }
 
 /// The body of a response or request being sent. `end` completes it; dropping it unended tells the host that it broke off.
@@ -48,19 +74,8 @@ impl Sink {
     }
 
     /// Writes all, as room comes; the host has it when this returns, the client perhaps not.
-    pub fn write(&self, mut bytes: &[u8]) -> Result<(), StreamError> {
-        let room = self.stream.subscribe();
-        while !bytes.is_empty() {
-            let permitted = usize::try_from(self.stream.check_write()?).unwrap_or(usize::MAX);
-            if permitted == 0 {
-                room.block();
-                continue;
-            }
-            let (now, later) = bytes.split_at(permitted.min(bytes.len()));
-            self.stream.write(now)?;
-            bytes = later;
-        }
-        Ok(())
+    pub fn write(&self, bytes: &[u8]) -> Result<(), StreamError> {
+        write(&self.stream, bytes)
     }
 
     /// Hands what was written on, and waits until that is done.
@@ -83,12 +98,6 @@ impl Sink {
     }
 }
 
-/// Headers from name and value pairs that are valid by construction.
-pub fn headers(pairs: &[(&str, &str)]) -> Fields {
-    let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
-    Fields::from_list(&pairs).expect("the guest's own headers are valid")
-}
-
 /// Sends the head, and returns where the body goes.
 pub fn respond(out: ResponseOutparam, status: u16, headers: Fields) -> Sink {
     let response = OutgoingResponse::new(headers);
@@ -98,18 +107,24 @@ pub fn respond(out: ResponseOutparam, status: u16, headers: Fields) -> Sink {
     Sink::new(body)
 }
 
-/// Sends a whole answer with `content-length`, as text/plain.
-pub fn text(out: ResponseOutparam, status: u16, content: impl AsRef<[u8]>) {
-    whole(out, status, "text/plain", content.as_ref());
-}
-
-/// Sends a whole answer with `content-length` and a content type.
-pub fn whole(out: ResponseOutparam, status: u16, content_type: &str, content: &[u8]) {
-    let length = content.len().to_string();
-    let sink = respond(out, status, headers(&[("content-type", content_type), ("content-length", &length)]));
-    if sink.write(content).is_ok() {
+/// Sends a whole answer.
+pub fn answer(out: ResponseOutparam, reply: Reply) {
+    let headers = Fields::from_list(&reply.headers()).expect("the guest's own headers are valid");
+    let sink = respond(out, reply.status, headers);
+    if sink.write(&reply.content).is_ok() {
         sink.end(None);
     }
+}
+
+/// Sends a short text.
+pub fn text(out: ResponseOutparam, status: u16, content: impl Into<Vec<u8>>) {
+    answer(out, Reply::text(status, content));
+}
+
+/// The head of a text that is written bit by bit.
+pub fn text_headers() -> Fields {
+    Fields::from_list(&[("content-type".to_owned(), b"text/plain".to_vec())])
+        .expect("the guest's own headers are valid")
 }
 
 /// A body being received. `end` waits for its trailers.
@@ -139,13 +154,18 @@ impl Source {
         self.stream.blocking_read(CHUNK).ok()
     }
 
-    /// A whole body in memory, for those that are short.
-    pub fn collect(self) -> Vec<u8> {
+    /// A whole body in memory, for those that are short; the name of the error code if it broke off.
+    pub fn collect(self) -> Result<Vec<u8>, String> {
         let mut all = Vec::new();
-        while let Some(chunk) = self.next() {
-            all.extend_from_slice(&chunk);
+        loop {
+            match self.stream.blocking_read(CHUNK) {
+                Ok(chunk) => all.extend_from_slice(&chunk),
+                Err(StreamError::Closed) => return Ok(all),
+                Err(StreamError::LastOperationFailed(error)) => {
+                    return Err(http_error_code(&error).map_or_else(|| error.to_debug_string(), named));
+                }
+            }
         }
-        all
     }
 
     /// The trailers, once the body is read; none also if the body broke off.
@@ -156,4 +176,43 @@ impl Source {
         trailers.subscribe().block();
         trailers.get()?.ok()?.ok()?
     }
+}
+
+/// Waits by the monotonic clock.
+pub fn wait(ms: u64) {
+    monotonic_clock::subscribe_duration(ms * 1_000_000).block();
+}
+
+/// Sends a request without a body and reads its whole answer. An error is the name of its code, at whatever point it came up.
+pub fn fetch(method: &Method, url: &str) -> Fetched {
+    let (sending, sink) = send(method, url)?;
+    sink.end(None);
+    receive(sending)
+}
+
+/// Sends the head of a request; its body goes to the sink, which has to be ended. Several can be under way at once.
+pub fn send(method: &Method, url: &str) -> Result<(FutureIncomingResponse, Sink), String> {
+    let address = Address::parse(url)?;
+    let request = OutgoingRequest::new(Fields::new());
+    let refused = |()| format!("unusable request to {url}");
+    request.set_method(method).map_err(refused)?;
+    request.set_scheme(Some(&if address.https { Scheme::Https } else { Scheme::Http })).map_err(refused)?;
+    request.set_authority(Some(&address.authority)).map_err(refused)?;
+    request.set_path_with_query(Some(&address.path_with_query)).map_err(refused)?;
+    let body = request.body().map_err(refused)?;
+    let sending = outgoing_handler::handle(request, None).map_err(named)?;
+    Ok((sending, Sink::new(body)))
+}
+
+/// Waits for the answer and reads all of it.
+pub fn receive(sending: FutureIncomingResponse) -> Fetched {
+    sending.subscribe().block();
+    let ready = sending.get().expect("its pollable is ready").expect("it is taken once, here");
+    let response = ready.map_err(named)?;
+    let body = response.consume().expect("a response's body is taken once, here");
+    Ok((response.status(), Source::new(body).collect()?))
+}
+
+fn named(error: ErrorCode) -> String {
+    code(&format!("{error:?}"))
 }

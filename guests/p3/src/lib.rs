@@ -2,8 +2,10 @@
 //!
 //! One case a file in `examples/`; each defines `async fn handle(request: Request) -> Answer` and hands it to `service!`.
 
-use coracle_guests_contract::Target;
-use wasip3::http::types::{ErrorCode, Fields, Request, Response};
+use coracle_guests_contract::{Address, Fetched, Reply, Target, code};
+use wasip3::clocks::monotonic_clock;
+use wasip3::http::client;
+use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response, Scheme};
 pub use wasip3::{spawn_local, wit_future, wit_stream};
 use wit_bindgen::{FutureReader, StreamReader, StreamResult};
 
@@ -40,17 +42,19 @@ pub fn target(request: &Request) -> Target {
     Target::parse(request.get_path_with_query())
 }
 
+/// The request's method in capitals.
+pub fn method(request: &Request) -> String {
+    match request.get_method() {
+        Method::Other(name) => name,
+        known => format!("{known:?}").trim_start_matches("Method::").to_uppercase(),
+    }
+}
+
 /// The request's body and trailers. The request is gone after that, so read its head first.
 pub fn body(request: Request) -> (Body, Trailers) {
     // Dropping the writer resolves it with Ok: this guest never reports an error of its own to the sender.
     let (_, received) = wit_future::new(|| Ok(()));
     Request::consume_body(request, received)
-}
-
-/// Headers from name and value pairs that are valid by construction.
-pub fn headers(pairs: &[(&str, &str)]) -> Fields {
-    let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
-    Fields::from_list(&pairs).expect("the guest's own headers are valid")
 }
 
 /// A response around a body that someone else writes; no trailers.
@@ -66,21 +70,29 @@ pub fn respond_with(status: u16, headers: Fields, body: Option<Body>, trailers: 
     response
 }
 
-/// A whole answer with `content-length`, as text/plain.
-pub fn text(status: u16, content: impl Into<Vec<u8>>) -> Response {
-    whole(status, "text/plain", content)
-}
-
-/// A whole answer with `content-length` and a content type.
-pub fn whole(status: u16, content_type: &str, content: impl Into<Vec<u8>>) -> Response {
-    let content = content.into();
-    let head = headers(&[("content-type", content_type), ("content-length", &content.len().to_string())]);
+/// A response with a whole answer.
+pub fn answer(reply: Reply) -> Response {
+    let headers = Fields::from_list(&reply.headers()).expect("the guest's own headers are valid");
+    if reply.content.is_empty() {
+        return respond(reply.status, headers, None);
+    }
     let (mut writer, reader) = wit_stream::new();
     spawn_local(async move {
         // What remains unwritten belongs to a client that left.
-        let _ = writer.write_all(content).await;
+        let _ = writer.write_all(reply.content).await;
     });
-    respond(status, head, Some(reader))
+    respond(reply.status, headers, Some(reader))
+}
+
+/// A response with a short text.
+pub fn text(status: u16, content: impl Into<Vec<u8>>) -> Response {
+    answer(Reply::text(status, content))
+}
+
+/// The head of a text that is written bit by bit.
+pub fn text_headers() -> Fields {
+    Fields::from_list(&[("content-type".to_owned(), b"text/plain".to_vec())])
+        .expect("the guest's own headers are valid")
 }
 
 /// The next bytes of a body, at most `CHUNK`, or None at its end. `buffer` is the last chunk's memory, used again.
@@ -108,4 +120,35 @@ pub async fn collect(mut body: Body) -> Vec<u8> {
         buffer = chunk;
     }
     all
+}
+
+/// Waits by the monotonic clock.
+pub async fn wait(ms: u64) {
+    monotonic_clock::wait_for(ms * 1_000_000).await;
+}
+
+/// Sends a request and reads its whole answer. An error is the name of its code, at whatever point it came up.
+pub async fn fetch(method: Method, url: &str, body: Option<(Body, Trailers)>) -> Fetched {
+    let address = Address::parse(url)?;
+    let (body, trailers) = match body {
+        Some((body, trailers)) => (Some(body), trailers),
+        None => (None, wit_future::new(|| Ok(None)).1),
+    };
+    let (request, _sent) = Request::new(Fields::new(), body, trailers, None);
+    let refused = |()| format!("unusable request to {url}");
+    request.set_method(&method).map_err(refused)?;
+    request.set_scheme(Some(&if address.https { Scheme::Https } else { Scheme::Http })).map_err(refused)?;
+    request.set_authority(Some(&address.authority)).map_err(refused)?;
+    request.set_path_with_query(Some(&address.path_with_query)).map_err(refused)?;
+    let response = client::send(request).await.map_err(named)?;
+    let status = response.get_status_code();
+    let (_, received) = wit_future::new(|| Ok(()));
+    let (body, trailers) = Response::consume_body(response, received);
+    let content = collect(body).await;
+    trailers.await.map_err(named)?;
+    Ok((status, content))
+}
+
+fn named(error: ErrorCode) -> String {
+    code(&format!("{error:?}"))
 }
