@@ -1,1 +1,39 @@
-//! placeholder
+//! Runs components: an engine, a pool of guests per component, and the contract of plugins.
+//!
+//! With `coracle-plugins` the only crate that names wasmtime. It knows no routes and no HTTP status policy: a call
+//! ends in a response or in a [`Failure`], and the edge decides what a client is told.
+//!
+//! A request's way through: [`Pool::call`] waits for a place (`limits`), takes or makes an instance (`instance`), runs
+//! the guest in a task of its own (`worker`) and hands out the response whose body streams from the guest.
+
+mod body;
+mod compile;
+pub mod egress;
+mod engine;
+mod failure;
+mod flight;
+mod guest;
+mod instance;
+mod limits;
+mod link;
+mod logs;
+mod meter;
+mod plugin;
+mod pool;
+mod replay;
+pub mod task;
+mod worker;
+
+pub use body::{Body, BodyError, Request, Response, empty, full};
+pub use engine::{Engine, EngineError, Settings};
+pub use failure::{Cause, Failure};
+pub use guest::{Grants, Guest, Seed};
+pub use meter::Meter;
+pub use plugin::{Check, Checked, Grant, Interface, Note, Plugin, PrepareError, Resources, Ungranted};
+pub use link::{LoadError, Missing};
+pub use pool::{Call, Pool, Spec, Status};
+
+/// The runtime's types that plugins need, so that they all use the one version.
+pub use wasmtime;
+pub use wasmtime_wasi;
+pub use wasmtime_wasi_http;

@@ -1,0 +1,166 @@
+//! From an admitted component to code that is mapped and ready: compiled once, kept on disk, verified before it is used.
+//!
+//! Mapping code that somebody else wrote would be running it. So the cache is a folder that only its owner can enter,
+//! each entry carries a MAC under a key that lies beside it, and an entry that doesn't match is thrown away and compiled
+//! again. A folder that others may write to is not used at all.
+
+use coracle_artifact::Admitted;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use std::fs::{self, File, OpenOptions};
+use std::hash::{Hash, Hasher};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use wasmtime::component::Component;
+
+/// The code cache; without a folder it compiles each time.
+pub(crate) struct Cache(Option<Folder>);
+
+struct Folder {
+    path: PathBuf,
+    key: [u8; 32],
+}
+
+impl Cache {
+    /// Opens the cache. A folder that can't be trusted or written is reported once and not used.
+    pub(crate) fn new(path: Option<&Path>) -> Self {
+        Self(path.and_then(|path| match Folder::open(path) {
+            Ok(folder) => Some(folder),
+            Err(error) => {
+                tracing::warn!(folder = %path.display(), %error, "compiled code is not kept: components are compiled anew at each start");
+                None
+            }
+        }))
+    }
+
+    /// The component's code, from the cache or compiled. Blocks: seconds for large components.
+    ///
+    /// # Errors
+    /// When the component does not compile.
+    pub(crate) fn load(&self, engine: &wasmtime::Engine, admitted: &Admitted) -> wasmtime::Result<Component> {
+        let Some(folder) = &self.0 else {
+            return Component::from_binary(engine, &admitted.bytes);
+        };
+        let entry = folder.entry(engine, admitted);
+        match folder.verified(&entry) {
+            Ok(true) => match deserialize(engine, &entry) {
+                Ok(component) => return Ok(component),
+                Err(error) => tracing::warn!(entry = %entry.display(), %error, "compiled code does not load: compiling again"),
+            },
+            Ok(false) => {}
+            Err(error) => tracing::warn!(entry = %entry.display(), %error, "compiled code is not what was stored: compiling again"),
+        }
+        let start = Instant::now();
+        let code = engine.precompile_component(&admitted.bytes)?;
+        tracing::info!(digest = %admitted.digest, bytes = admitted.bytes.len(), seconds = start.elapsed().as_secs_f32(), "compiled");
+        if let Err(error) = folder.store(&entry, &code) {
+            tracing::warn!(entry = %entry.display(), %error, "compiled code could not be kept");
+            return Component::from_binary(engine, &admitted.bytes);
+        }
+        deserialize(engine, &entry)
+    }
+}
+
+fn deserialize(engine: &wasmtime::Engine, entry: &Path) -> wasmtime::Result<Component> {
+    // SAFETY: the file was written by this user from this engine's own output: its MAC was checked just now, or it was
+    // stored just now, in a folder that nobody else can write to.
+    #[allow(unsafe_code)]
+    unsafe {
+        Component::deserialize_file(engine, entry)
+    }
+}
+
+impl Folder {
+    fn open(path: &Path) -> io::Result<Self> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        let meta = fs::symlink_metadata(path)?;
+        if !meta.is_dir() {
+            return Err(io::Error::other("it is not a folder"));
+        }
+        if meta.uid() != nix::unistd::geteuid().as_raw() {
+            return Err(io::Error::other("it belongs to another user"));
+        }
+        if meta.mode() & 0o077 != 0 {
+            return Err(io::Error::other("others can enter it; `chmod 700` it or remove it"));
+        }
+        Ok(Self { path: path.to_owned(), key: key(&path.join("key"))? })
+    }
+
+    /// Named by what decides the code: the component's bytes and everything about the engine that matters to it.
+    fn entry(&self, engine: &wasmtime::Engine, admitted: &Admitted) -> PathBuf {
+        let mut hasher = std::hash::DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let digest = admitted.digest.to_string();
+        let hex = digest.strip_prefix("sha256:").unwrap_or(&digest);
+        self.path.join(format!("{hex}-{:016x}.cwasm", hasher.finish()))
+    }
+
+    /// Whether the entry is there and is what was stored. `Err` when it is there and isn't.
+    fn verified(&self, entry: &Path) -> io::Result<bool> {
+        let mut file = match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(entry) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let expected = fs::read(entry.with_extension("mac"))?;
+        let mut mac = self.mac(entry)?;
+        let mut chunk = vec![0; 1 << 16];
+        loop {
+            let n = file.read(&mut chunk)?;
+            if n == 0 {
+                break;
+            }
+            mac.update(chunk.get(..n).unwrap_or_default());
+        }
+        mac.verify_slice(&expected).map_err(|_| io::Error::other("its signature does not match"))?;
+        Ok(true)
+    }
+
+    fn store(&self, entry: &Path, code: &[u8]) -> io::Result<()> {
+        let mut mac = self.mac(entry)?;
+        mac.update(code);
+        // The MAC first: code without one is never used, so a crash in between leaves nothing that is believed.
+        write(&entry.with_extension("mac"), &mac.finalize().into_bytes())?;
+        write(entry, code)
+    }
+
+    /// The name goes into the MAC, so that one entry can't be passed off as another.
+    fn mac(&self, entry: &Path) -> io::Result<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).map_err(io::Error::other)?;
+        mac.update(entry.file_name().map(std::ffi::OsStr::as_encoded_bytes).unwrap_or_default());
+        Ok(mac)
+    }
+}
+
+/// Writes a whole file or none: under a name of its own, then renamed.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = format!("{}.{}.tmp", path.display(), std::process::id());
+    let temporary = Path::new(&name);
+    let _ = fs::remove_file(temporary);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
+    let written = file.write_all(bytes).and_then(|()| fs::rename(temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(temporary);
+    }
+    written
+}
+
+fn key(path: &Path) -> io::Result<[u8; 32]> {
+    let mut key = [0; 32];
+    match File::open(path) {
+        Ok(mut file) => file.read_exact(&mut key)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            File::open("/dev/urandom")?.read_exact(&mut key)?;
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+                Ok(mut file) => file.write_all(&key)?,
+                // Another process was faster; its key is the key.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => File::open(path)?.read_exact(&mut key)?,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(key)
+}

@@ -1,0 +1,321 @@
+//! Outbound HTTP: [`Rules`] say where a component may go, the one [`Client`] of an engine goes there, [`Outbound`]
+//! joins the two for an instance.
+//!
+//! ```text
+//! guest ─ Outbound: rules ─▶ a place among the component's connections ─▶ pool ─▶ resolve ─ check address ─▶ connect
+//!            │ no rule: denied, counted, logged with the line to add              │ not public, not named: prohibited
+//! ```
+//! Redirects are not followed: a guest follows them itself, and each hop is a request that the rules are asked about.
+//! Connections are shared by all components, but those that may reach private addresses live in a pool of their own.
+//! A request with a safe method (GET, HEAD, OPTIONS, TRACE; RFC 9110, 9.2.1) is no effect; any other counts as one from
+//! the moment it is allowed, for nobody knows how much of it arrives.
+
+mod address;
+mod connect;
+mod error;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use rules::{Decision, Reach, Rule, RuleError, Rules};
+
+use bytes::Bytes;
+use connect::Connector;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::capture_connection;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Sleep, sleep, timeout};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+/// How long a request waits for a place and a connection, unless the guest says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request waits for the response's head, unless the guest says otherwise.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a response's body may be silent, unless the guest says otherwise.
+const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes copied out of a guest's body at once.
+const CHUNK: usize = 64 * 1024;
+/// How long an unused connection is kept. Shorter than most servers do, so that they seldom close it first.
+const IDLE_CONNECTION: Duration = Duration::from_secs(20);
+const IDLE_CONNECTIONS_PER_HOST: usize = 32;
+/// The same denial is logged once in this time, and no more than this many denials in a second.
+const DENIAL_LOG_INTERVAL: Duration = Duration::from_secs(60);
+const DENIALS_LOGGED_PER_SECOND: u32 = 10;
+
+type Pooled = legacy::Client<HttpsConnector<Connector>, WasiBody>;
+type Transmission = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Sent = Result<(http::Response<WasiBody>, Transmission), Error>;
+
+/// The HTTP client of an engine: HTTP/1.1 and HTTP/2 with kept connections, one TLS configuration.
+pub struct Client {
+    public: Pooled,
+    named: Pooled,
+    denials: Mutex<Denials>,
+}
+
+/// Why the client could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the TLS configuration of the outbound HTTP client could not be made")]
+pub struct ClientError(#[source] rustls::Error);
+
+impl Client {
+    /// Makes the client; opens nothing yet.
+    ///
+    /// # Errors
+    /// When the TLS library refuses its own defaults.
+    pub fn new() -> Result<Self, ClientError> {
+        let ring = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions();
+        let tls = tls.map_err(ClientError)?.with_webpki_roots().with_no_client_auth();
+        Ok(Self {
+            public: pooled(tls.clone(), Reach::Public),
+            named: pooled(tls, Reach::Named),
+            denials: Mutex::new(Denials::default()),
+        })
+    }
+
+    fn within(&self, reach: Reach) -> &Pooled {
+        match reach {
+            Reach::Public => &self.public,
+            Reach::Named => &self.named,
+        }
+    }
+}
+
+fn pooled(tls: rustls::ClientConfig, reach: Reach) -> Pooled {
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().enable_http2();
+    legacy::Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST)
+        .build(connector.wrap_connector(Connector::new(reach)))
+}
+
+/// The outbound HTTP of one instance.
+pub struct Outbound {
+    client: Arc<Client>,
+    rules: Option<Arc<Rules>>,
+    connections: u32,
+    in_flight: Arc<Semaphore>,
+    effects: Arc<AtomicU64>,
+    denied: Arc<AtomicU64>,
+    component: Arc<str>,
+}
+
+impl Outbound {
+    /// `in_flight` holds a place for each of the component's outbound connections (a response holds its own until its
+    /// body has ended); `effects` belongs to the instance; `denied` counts the component's requests that no rule covers.
+    pub(crate) fn new(
+        client: Arc<Client>,
+        rules: Option<Arc<Rules>>,
+        limits: &coracle_manifest::Limits,
+        in_flight: Arc<Semaphore>,
+        effects: Arc<AtomicU64>,
+        denied: Arc<AtomicU64>,
+        component: Arc<str>,
+    ) -> Self {
+        Self { client, rules, connections: limits.outbound_connections, in_flight, effects, denied, component }
+    }
+
+    fn admit(&self, method: &http::Method, uri: &http::Uri) -> Result<Reach, Error> {
+        if *method == http::Method::CONNECT {
+            return Err(Error::HttpRequestMethodInvalid);
+        }
+        let decision = self.rules.as_ref().map_or(Decision::Denied, |rules| rules.allows(method, uri));
+        match decision {
+            Decision::Allowed(reach) => Ok(reach),
+            Decision::Invalid => Err(Error::HttpRequestUriInvalid),
+            Decision::Denied => {
+                self.denied.fetch_add(1, Relaxed);
+                self.client.log_denial(&self.component, method, uri);
+                Err(Error::HttpRequestDenied)
+            }
+        }
+    }
+}
+
+impl WasiHttpHooks for Outbound {
+    /// The client sets it for HTTP/1.1; in HTTP/2 it is `:authority`.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK
+    }
+
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _processed: Transmission,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let reach = match self.admit(request.method(), request.uri()) {
+            Ok(reach) => reach,
+            Err(error) => return Box::new(std::future::ready(Err(error))),
+        };
+        if !request.method().is_safe() {
+            self.effects.fetch_add(1, Relaxed);
+        }
+        let exchange = Exchange {
+            client: Arc::clone(&self.client),
+            reach,
+            in_flight: Arc::clone(&self.in_flight),
+            connections: self.connections,
+            component: Arc::clone(&self.component),
+            options: options.unwrap_or_default(),
+        };
+        Box::new(async move {
+            let response = exchange.run(request).await?;
+            // The pool drives the connection; nothing is left for the guest's store to drive.
+            let done: Transmission = Box::new(std::future::ready(Ok(())));
+            Ok((response, done))
+        })
+    }
+}
+
+/// One request on its way.
+struct Exchange {
+    client: Arc<Client>,
+    reach: Reach,
+    in_flight: Arc<Semaphore>,
+    connections: u32,
+    component: Arc<str>,
+    options: RequestOptions,
+}
+
+impl Exchange {
+    async fn run(self, mut request: http::Request<WasiBody>) -> Result<http::Response<WasiBody>, Error> {
+        let connect = self.options.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let first_byte = self.options.first_byte_timeout.unwrap_or(FIRST_BYTE_TIMEOUT);
+        let begun = Instant::now();
+        let place = self.place(connect).await?;
+
+        let mut connected = capture_connection(&mut request);
+        let mut response = std::pin::pin!(self.client.within(self.reach).request(request));
+        let answered = tokio::select! {
+            biased;
+            answered = &mut response => Some(answered),
+            _ = connected.wait_for_connection_metadata() => None,
+            () = sleep(connect.saturating_sub(begun.elapsed())) => return Err(Error::ConnectionTimeout),
+        };
+        let answered = match answered {
+            Some(answered) => answered,
+            None => timeout(first_byte, response).await.map_err(|_| Error::ConnectionReadTimeout)?,
+        };
+        let response = answered.map_err(|error| error::of_request(&error))?;
+        let silence = self.options.between_bytes_timeout.unwrap_or(BETWEEN_BYTES_TIMEOUT);
+        Ok(response.map(|body| {
+            let place = (!body.is_end_stream()).then_some(place);
+            Incoming { body, silence, waiting: None, place }.boxed_unsync()
+        }))
+    }
+
+    /// One of the component's places for a connection.
+    async fn place(&self, patience: Duration) -> Result<OwnedSemaphorePermit, Error> {
+        let place = timeout(patience, Arc::clone(&self.in_flight).acquire_owned()).await;
+        place.ok().and_then(Result::ok).ok_or_else(|| {
+            tracing::debug!(
+                component = &*self.component,
+                "all {} outbound connections are in use (`limits.outbound_connections`); a response frees its own when \
+                 its body has been read or dropped",
+                self.connections
+            );
+            Error::ConnectionLimitReached
+        })
+    }
+}
+
+/// A response's body: gives its place back at its end, and fails when it is silent for too long.
+struct Incoming {
+    body: hyper::body::Incoming,
+    silence: Duration,
+    /// Runs while the body has nothing.
+    waiting: Option<Pin<Box<Sleep>>>,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if polled.is_pending() {
+            let silence = self.silence;
+            let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(silence)));
+            ready!(waiting.as_mut().poll(context));
+            return Poll::Ready(Some(Err(Error::ConnectionReadTimeout)));
+        }
+        self.waiting = None;
+        if self.body.is_end_stream() || !matches!(polled, Poll::Ready(Some(Ok(_)))) {
+            self.place = None;
+        }
+        polled.map_err(|error| error::of_hyper(&error))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Which denials were logged of late. A guest chooses hosts at will, so it is bounded.
+#[derive(Default)]
+struct Denials {
+    logged: HashMap<(Arc<str>, String), Instant>,
+    second: Option<Instant>,
+    this_second: u32,
+}
+
+impl Denials {
+    fn may_log(&mut self, component: &Arc<str>, origin: String, now: Instant) -> bool {
+        if self.second.is_none_or(|second| now.duration_since(second) >= Duration::from_secs(1)) {
+            self.second = Some(now);
+            self.this_second = 0;
+            self.logged.retain(|_, logged| now.duration_since(*logged) < DENIAL_LOG_INTERVAL);
+        }
+        if self.this_second == DENIALS_LOGGED_PER_SECOND || self.logged.contains_key(&(Arc::clone(component), origin.clone())) {
+            return false;
+        }
+        self.this_second += 1;
+        self.logged.insert((Arc::clone(component), origin), now);
+        true
+    }
+}
+
+impl Client {
+    /// Says which line of the manifest would allow the request.
+    fn log_denial(&self, component: &Arc<str>, method: &http::Method, uri: &http::Uri) {
+        let origin = format!("{}://{}", uri.scheme_str().unwrap_or("https"), uri.authority().map_or("", |a| a.as_str()));
+        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        if !denials.may_log(component, origin.clone(), Instant::now()) {
+            return;
+        }
+        drop(denials);
+        let path = uri.path();
+        tracing::warn!(
+            component = &**component,
+            "outbound request denied: {method} {origin}{path}; to allow it, add to [component.{component}.grants]: \
+             http = [\"{method} {origin}{path}\"]"
+        );
+    }
+}

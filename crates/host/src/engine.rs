@@ -1,0 +1,211 @@
+//! One engine per process: how code is compiled, where instances are placed, and the clock that preempts them.
+//!
+//! The pooling allocator is used where the address space allows it, on-demand allocation otherwise. A ticker thread
+//! advances the epoch every millisecond while a guest runs and sleeps while none does.
+
+use crate::compile::Cache;
+use crate::egress::Client;
+use crate::limits::Budget;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// What an engine is made from. Settings of the process, not of an app.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where compiled code is kept; `None` compiles anew in each process.
+    pub cache_dir: Option<PathBuf>,
+    /// Bytes that all instances together may hold.
+    pub memory: u64,
+    /// Instances that may exist at the same time.
+    pub instances: u32,
+    /// Allocates each instance by itself: for tools that can't bear large reservations.
+    pub on_demand: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { cache_dir: None, memory: three_quarters_of_ram(), instances: 1000, on_demand: false }
+    }
+}
+
+/// An engine could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("the WebAssembly engine does not start on this machine")]
+    Runtime(#[source] wasmtime::Error),
+    #[error("the outbound HTTP client does not start")]
+    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the ticker thread does not start")]
+    Ticker(#[source] std::io::Error),
+}
+
+/// Compiles and holds what all components share. Copies are cheap and share everything.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) wasmtime: wasmtime::Engine,
+    pub(crate) cache: Cache,
+    pub(crate) client: Arc<Client>,
+    pub(crate) memory: Arc<Budget>,
+    /// One permit an instance: what the pool can hold is decided at admission, never found out by failing.
+    pub(crate) places: Arc<Semaphore>,
+    ticker: Arc<Ticker>,
+    instances_made: AtomicU64,
+}
+
+impl std::ops::Deref for Engine {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Engine {
+    /// Makes an engine and starts its ticker.
+    ///
+    /// # Errors
+    /// When the machine lacks what the runtime needs.
+    pub fn new(settings: &Settings) -> Result<Self, EngineError> {
+        let wasmtime = runtime(settings)?;
+        let ticker = Ticker::start(&wasmtime).map_err(EngineError::Ticker)?;
+        let client = Client::new().map_err(|error| EngineError::Client(error.into()))?;
+        Ok(Self(Arc::new(Shared {
+            cache: Cache::new(settings.cache_dir.as_deref()),
+            wasmtime,
+            client: Arc::new(client),
+            memory: Arc::new(Budget::new(settings.memory)),
+            places: Arc::new(Semaphore::new(settings.instances as usize)),
+            ticker,
+            instances_made: AtomicU64::new(0),
+        })))
+    }
+}
+
+impl Shared {
+    /// A number no other instance of this process has.
+    pub(crate) fn next_instance(&self) -> u64 {
+        self.instances_made.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Keeps the epoch advancing while the result lives.
+    pub(crate) fn running(&self) -> Running {
+        Ticker::enter(&self.ticker)
+    }
+
+    /// Bytes that instances hold at the moment, over all components.
+    pub fn memory_used(&self) -> u64 {
+        self.memory.used()
+    }
+}
+
+fn runtime(settings: &Settings) -> Result<wasmtime::Engine, EngineError> {
+    if !settings.on_demand {
+        match wasmtime::Engine::new(&config(Some(settings.instances))) {
+            Ok(engine) => return Ok(engine),
+            // Containers with a limit on address space (ulimit -v) end here; it works, only slower.
+            Err(error) => tracing::warn!(%error, "no room for pooled instances: each is allocated by itself, which is slower"),
+        }
+    }
+    wasmtime::Engine::new(&config(None)).map_err(EngineError::Runtime)
+}
+
+fn config(pooled: Option<u32>) -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    config.wasm_component_model_async(true);
+    if let Some(instances) = pooled {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+    }
+    config
+}
+
+fn pool(instances: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    // What tools emit as one component is three to five core modules: main, shim, fixups, adapters.
+    let core = instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT);
+    pool.total_component_instances(instances)
+        .total_core_instances(core)
+        .total_memories(instances.saturating_mul(2))
+        .total_tables(core)
+        .total_stacks(instances.saturating_mul(2))
+        .max_component_instance_size(4 << 20)
+        .table_elements(1 << 16)
+        // Measured (docs/design/001): pages stay mapped and only the dirty ones are reset.
+        .linear_memory_keep_resident(16 << 20)
+        .table_keep_resident(1 << 20)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
+
+fn three_quarters_of_ram() -> u64 {
+    nix::sys::sysinfo::sysinfo().map_or(1 << 30, |info| info.ram_total() / 4 * 3)
+}
+
+/// Advances the epoch every [`TICK`] while somebody runs.
+struct Ticker {
+    running: AtomicU64,
+    /// Unparked when somebody starts running.
+    thread: std::sync::OnceLock<Thread>,
+}
+
+/// The slice of a guest: after it, it yields to its neighbours.
+const TICK: Duration = Duration::from_millis(1);
+/// The ticker goes on for this long after the last guest, so that a steady trickle of requests doesn't pay a wake-up
+/// each.
+const LINGER: Duration = Duration::from_millis(50);
+
+impl Ticker {
+    fn start(engine: &wasmtime::Engine) -> std::io::Result<Arc<Self>> {
+        let ticker = Arc::new(Self { running: AtomicU64::new(0), thread: std::sync::OnceLock::new() });
+        let engine = engine.weak();
+        let shared = Arc::clone(&ticker);
+        let handle = std::thread::Builder::new().name("coracle-ticker".to_owned()).spawn(move || {
+            let mut last = Instant::now();
+            while let Some(engine) = engine.upgrade() {
+                if shared.running.load(Ordering::SeqCst) > 0 {
+                    last = Instant::now();
+                }
+                if last.elapsed() > LINGER {
+                    // A wake-up between the check and here makes `park` return at once. The timeout only lets the
+                    // thread end with its engine.
+                    drop(engine);
+                    std::thread::park_timeout(Duration::from_secs(5));
+                    last = if shared.running.load(Ordering::SeqCst) > 0 { Instant::now() } else { last };
+                } else {
+                    engine.increment_epoch();
+                    drop(engine);
+                    std::thread::sleep(TICK);
+                }
+            }
+        })?;
+        let _ = ticker.thread.set(handle.thread().clone());
+        Ok(ticker)
+    }
+
+    fn enter(ticker: &Arc<Self>) -> Running {
+        if ticker.running.fetch_add(1, Ordering::SeqCst) == 0
+            && let Some(thread) = ticker.thread.get()
+        {
+            thread.unpark();
+        }
+        Running(Arc::clone(ticker))
+    }
+}
+
+/// Keeps the ticker ticking.
+pub(crate) struct Running(Arc<Ticker>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}

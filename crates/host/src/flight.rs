@@ -1,0 +1,293 @@
+//! A request while it is in an instance, shared by the worker that runs it, the body its client reads and the log.
+//!
+//! ```text
+//! Head ──answer──▶ Body ──body ended or dropped──▶ After ──nothing left to do──▶ landed
+//!   │                │                               │
+//!   └── each phase has a deadline; past it the worker drops the store ──▶ failed or broken
+//! ```
+//! A flight is failed before its store is dropped, so that a body which ends because its guest died is known to be
+//! broken: a truncated response never looks complete.
+
+use crate::body::{Body, BodyError, Request, Response};
+use crate::failure::{Blame, Cause, Failure, Stage};
+use crate::limits::Place;
+use crate::meter::Meter;
+use crate::replay::Replay;
+use crate::worker::Job;
+use bytes::Bytes;
+use coracle_manifest::Limits;
+use coracle_telemetry::RequestId;
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+/// One request in an instance.
+pub(crate) struct Flight {
+    pub(crate) id: RequestId,
+    pub(crate) meter: Arc<Meter>,
+    keep: bool,
+    state: Mutex<State>,
+    /// The guest died: what its body ends with is not its end.
+    broken: AtomicBool,
+    body_ended: AtomicBool,
+    ended: Notify,
+    /// Given back when the last trace of the request is gone.
+    _place: Place,
+}
+
+struct State {
+    reply: Option<oneshot::Sender<Result<Response, Failure>>>,
+    kept: Kept,
+    phase: Phase,
+    until: Instant,
+    cpu: Duration,
+    /// Effects that had left the instance when the request entered it.
+    effects: u64,
+}
+
+/// The way back to the request.
+enum Kept {
+    /// No guest has seen it.
+    Whole(Request),
+    Replay(Replay),
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// No instance has it yet.
+    Waiting,
+    Head,
+    Body,
+    After,
+}
+
+impl Flight {
+    fn new(job: Job, limits: &Limits) -> Self {
+        let state = State {
+            reply: Some(job.reply),
+            kept: Kept::Whole(job.request),
+            phase: Phase::Waiting,
+            until: Instant::now() + limits.deadline,
+            cpu: Duration::ZERO,
+            effects: 0,
+        };
+        Self {
+            id: job.id,
+            meter: job.meter,
+            keep: job.keep,
+            state: Mutex::new(state),
+            broken: AtomicBool::new(false),
+            body_ended: AtomicBool::new(false),
+            ended: Notify::new(),
+            _place: job.place,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The request, for the guest; `None` when it has been taken already.
+    pub(crate) fn enter(&self, limits: &Limits, effects: u64) -> Option<Request> {
+        let mut state = self.state();
+        state.effects = effects;
+        state.phase = Phase::Head;
+        match std::mem::replace(&mut state.kept, Kept::Nothing) {
+            Kept::Whole(request) if self.keep => {
+                let (request, replay) = Replay::split(request, limits.replay_buffer);
+                state.kept = Kept::Replay(replay);
+                Some(request)
+            }
+            Kept::Whole(request) => Some(request),
+            Kept::Replay(_) | Kept::Nothing => None,
+        }
+    }
+
+    /// Sends the response's head off; its body reports back here.
+    pub(crate) fn answer(self: &Arc<Self>, response: Response, limits: &Limits) {
+        let mut state = self.state();
+        state.kept = Kept::Nothing;
+        state.phase = Phase::Body;
+        state.until = Instant::now() + limits.deadline;
+        let reply = state.reply.take();
+        drop(state);
+        let idle = limits.deadline;
+        let response = response.map(|body| Tracked { body, flight: Arc::clone(self), idle }.boxed_unsync());
+        // Nobody waits any more: dropping the response here ends the body, which the worker sees.
+        let _unsent = reply.map(|reply| reply.send(Ok(response)));
+    }
+
+    /// Ends the request without a response. Does nothing once it has been answered.
+    pub(crate) fn fail(&self, failure: Failure, effects: Option<u64>) {
+        let mut state = self.state();
+        let Some(reply) = state.reply.take() else { return };
+        let kept = std::mem::replace(&mut state.kept, Kept::Nothing);
+        let untouched = effects.is_none_or(|now| now == state.effects);
+        drop(state);
+        let request = match kept {
+            Kept::Whole(request) => Some(request),
+            Kept::Replay(replay) if untouched => replay.restore(),
+            Kept::Replay(_) | Kept::Nothing => None,
+        };
+        let failure = match request {
+            Some(request) => failure.with_request(request),
+            None => failure,
+        };
+        let _ = reply.send(Err(failure));
+        self.end_body();
+    }
+
+    /// Returns when the response's body has been read to its end or dropped.
+    pub(crate) async fn body_over(&self) {
+        while !self.body_ended.load(Ordering::Acquire) {
+            self.ended.notified().await;
+        }
+    }
+
+    fn end_body(&self) {
+        self.body_ended.store(true, Ordering::Release);
+        self.ended.notify_one();
+    }
+
+    pub(crate) fn after(&self, limits: &Limits) {
+        let mut state = self.state();
+        state.phase = Phase::After;
+        state.until = Instant::now() + limits.after_response;
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.state().phase
+    }
+
+    /// Adds CPU time and returns the sum.
+    pub(crate) fn add_cpu(&self, cpu: Duration) -> Duration {
+        self.meter.add_cpu(cpu);
+        let mut state = self.state();
+        state.cpu += cpu;
+        state.cpu
+    }
+
+    fn client_gone(&self, cx: &mut Context<'_>) -> bool {
+        self.state().reply.as_mut().is_some_and(|reply| reply.poll_closed(cx).is_ready())
+    }
+}
+
+/// The requests in one instance.
+#[derive(Clone, Default)]
+pub(crate) struct Flights(Arc<Mutex<Vec<Arc<Flight>>>>);
+
+impl Flights {
+    fn list(&self) -> MutexGuard<'_, Vec<Arc<Flight>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a job in.
+    pub(crate) fn board(&self, job: Job, limits: &Limits) -> Arc<Flight> {
+        let flight = Arc::new(Flight::new(job, limits));
+        self.list().push(Arc::clone(&flight));
+        flight
+    }
+
+    /// Lets a request go whose every work has ended.
+    pub(crate) fn land(&self, flight: &Arc<Flight>) {
+        self.list().retain(|other| !Arc::ptr_eq(other, flight));
+    }
+
+    /// The request that runs alone here, if there is exactly one.
+    pub(crate) fn only(&self) -> Option<RequestId> {
+        match self.list().as_slice() {
+            [flight] => Some(flight.id),
+            _ => None,
+        }
+    }
+
+    /// All of them, for a walk without the lock.
+    pub(crate) fn all(&self) -> Vec<Arc<Flight>> {
+        self.list().clone()
+    }
+
+    /// Charges CPU time to those that run, in equal parts, and says whether one has used up its budget.
+    pub(crate) fn charge(&self, cpu: Duration, limits: &Limits) -> bool {
+        let list = self.list();
+        let share = cpu / u32::try_from(list.len().max(1)).unwrap_or(1);
+        list.iter().fold(false, |over, flight| over | (flight.add_cpu(share) > limits.cpu_per_request))
+    }
+
+    /// When the first of them is out of time.
+    pub(crate) fn earliest(&self) -> Option<Instant> {
+        self.list().iter().map(|flight| flight.state().until).min()
+    }
+
+    /// Whether the only request's client has gone away before there was an answer.
+    pub(crate) fn abandoned(&self, cx: &mut Context<'_>) -> bool {
+        match self.list().as_slice() {
+            [flight] => flight.client_gone(cx),
+            _ => false,
+        }
+    }
+
+    /// Ends every request that is still here, for one reason, before the store is dropped.
+    pub(crate) fn fail_all(&self, cause: &Cause, blame: Blame, detail: &str, effects: Option<u64>) {
+        let flights = std::mem::take(&mut *self.list());
+        let alone = flights.len() == 1;
+        for flight in flights {
+            flight.broken.store(true, Ordering::Release);
+            let stage = match flight.phase() {
+                Phase::Waiting if *cause == Cause::Instantiate => Stage::Instantiate,
+                Phase::Waiting => Stage::Admit,
+                Phase::Head => Stage::Head,
+                Phase::Body | Phase::After => Stage::Body,
+            };
+            // With several requests in the instance nothing says whose doing it was.
+            let blame = if alone || blame != Blame::Guest { blame } else { Blame::Collateral };
+            flight.fail(Failure::new(stage, blame, cause.clone(), detail), effects);
+        }
+    }
+}
+
+/// A response body that tells its flight how it ended.
+struct Tracked {
+    body: Body,
+    flight: Arc<Flight>,
+    /// How long the body may stand still.
+    idle: Duration,
+}
+
+impl http_body::Body for Tracked {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Pending => {}
+            Poll::Ready(Some(Ok(_))) => self.flight.state().until = Instant::now() + self.idle,
+            Poll::Ready(None) if self.flight.broken.load(Ordering::Acquire) => {
+                return Poll::Ready(Some(Err(BodyError::HttpResponseIncomplete)));
+            }
+            Poll::Ready(None | Some(Err(_))) => self.flight.end_body(),
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream() && !self.flight.broken.load(Ordering::Acquire)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.flight.end_body();
+    }
+}

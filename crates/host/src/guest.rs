@@ -1,0 +1,81 @@
+//! The data of a store: what one instance may reach. Made per instance from its [`Seed`], dropped with it.
+
+use crate::egress::{Outbound, Rules};
+use crate::limits::Memory;
+use crate::plugin::Grant;
+use crate::task::Tasks;
+use std::any::Any;
+use std::sync::Arc;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+/// What a new instance starts with; plugins add to it in `seed`.
+pub struct Seed {
+    pub wasi: WasiCtxBuilder,
+    /// Where outbound HTTP may go; nowhere while `None`.
+    pub outbound: Option<Arc<Rules>>,
+}
+
+/// A store's data.
+pub struct Guest {
+    pub table: ResourceTable,
+    pub(crate) wasi: WasiCtx,
+    pub(crate) http: WasiHttpCtx,
+    pub(crate) outbound: Outbound,
+    pub(crate) memory: Memory,
+    /// The requests that are running in this instance.
+    pub tasks: Tasks,
+    grants: Arc<Grants>,
+}
+
+impl Guest {
+    pub(crate) fn new(wasi: WasiCtx, outbound: Outbound, memory: Memory, tasks: Tasks, grants: Arc<Grants>) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        Self { table, wasi, http: WasiHttpCtx::new(), outbound, memory, tasks, grants }
+    }
+
+    /// The resolved grant of this type; `None` when it was not granted.
+    pub fn grant<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.grants.get()
+    }
+
+    /// The resource table beside the resolved grant of this type.
+    pub fn table_and_grant<T: Any + Send + Sync>(&mut self) -> (&mut ResourceTable, Option<Arc<T>>) {
+        let grant = self.grants.get();
+        (&mut self.table, grant)
+    }
+}
+
+/// Handles a guest may hold at once, of all kinds.
+const MAX_RESOURCES: usize = 100_000;
+
+/// The grants of a component, as plugins resolved them.
+#[derive(Clone, Default)]
+pub struct Grants(Vec<Arc<dyn Any + Send + Sync>>);
+
+impl Grants {
+    pub(crate) fn push(&mut self, grant: &Grant) {
+        if let Grant::Given(grant) = grant {
+            self.0.push(grant.clone());
+        }
+    }
+
+    /// The grant of this type. There are few, so they are simply searched.
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.0.iter().find_map(|grant| grant.clone().downcast().ok())
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.outbound, table: &mut self.table, ctx: &mut self.http }
+    }
+}

@@ -1,0 +1,176 @@
+//! What is counted against a limit: memory of instances, and places for requests. On for every component.
+//!
+//! Memory is counted where a guest asks for it, against three caps: its instance's, its component's and the process's.
+//! Places are counted at admission, so that a full pool is an answer of "busy" and never a failed instantiation.
+
+use crate::Cause;
+use coracle_manifest::Limits;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::ResourceLimiter;
+
+/// Bytes in use against a cap.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    used: AtomicU64,
+    cap: u64,
+}
+
+impl Budget {
+    pub(crate) fn new(cap: u64) -> Self {
+        Self { used: AtomicU64::new(0), cap }
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Relaxed)
+    }
+
+    fn take(&self, bytes: u64) -> bool {
+        let new = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.cap);
+        self.used.fetch_update(Relaxed, Relaxed, new).is_ok()
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Relaxed);
+    }
+}
+
+/// The memory of one instance: its linear memories and tables together.
+pub(crate) struct Memory {
+    used: u64,
+    cap: u64,
+    component: Arc<Budget>,
+    process: Arc<Budget>,
+    /// A growth was refused: if the guest now dies, this is why.
+    refused: bool,
+}
+
+impl Memory {
+    pub(crate) fn new(cap: u64, component: Arc<Budget>, process: Arc<Budget>) -> Self {
+        Self { used: 0, cap, component, process, refused: false }
+    }
+
+    /// Bytes in use. Memories never shrink, so this is the peak too.
+    pub(crate) fn used(&self) -> u64 {
+        self.used
+    }
+
+    pub(crate) fn refused(&self) -> bool {
+        self.refused
+    }
+
+    fn grow(&mut self, bytes: u64) -> bool {
+        let sum = self.used.saturating_add(bytes);
+        let fits = sum <= self.cap && self.component.take(bytes);
+        if fits && self.process.take(bytes) {
+            self.used = sum;
+            return true;
+        }
+        if fits {
+            self.component.give_back(bytes);
+        }
+        self.refused = true;
+        false
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.component.give_back(self.used);
+        self.process.give_back(self.used);
+    }
+}
+
+/// Bytes of one table element on this host.
+const TABLE_ELEMENT: usize = 8;
+
+impl ResourceLimiter for Memory {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grow(desired.saturating_sub(current) as u64))
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT) as u64))
+    }
+
+    fn instances(&self) -> usize {
+        // Core instances of one component; the admission of artifacts counts them too.
+        1000
+    }
+
+    fn tables(&self) -> usize {
+        1000
+    }
+
+    fn memories(&self) -> usize {
+        1000
+    }
+}
+
+/// The way into a component: so many requests at once, so many waiting, for so long.
+pub(crate) struct Gate {
+    places: Arc<Semaphore>,
+    concurrency: u32,
+    waiting: AtomicUsize,
+    queue: usize,
+    queue_deadline: Duration,
+}
+
+/// A place; given back when it is dropped.
+pub(crate) type Place = OwnedSemaphorePermit;
+
+impl Gate {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(limits.concurrency as usize)),
+            concurrency: limits.concurrency,
+            waiting: AtomicUsize::new(0),
+            queue: limits.queue as usize,
+            queue_deadline: limits.queue_deadline,
+        }
+    }
+
+    /// A place, at once or after waiting in turn.
+    pub(crate) async fn enter(&self) -> Result<Place, Cause> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(place);
+        }
+        let busy = Cause::Busy { retry_after: self.queue_deadline.max(Duration::from_secs(1)) };
+        if self.waiting.fetch_add(1, Relaxed) >= self.queue {
+            self.waiting.fetch_sub(1, Relaxed);
+            return Err(busy);
+        }
+        // Counts down also when the client goes away while it waits.
+        let _waiting = Waiting(&self.waiting);
+        match tokio::time::timeout(self.queue_deadline, Arc::clone(&self.places).acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_closed)) => Err(Cause::Closing),
+            Err(_elapsed) => Err(busy),
+        }
+    }
+
+    /// Requests that hold a place.
+    pub(crate) fn running(&self) -> u32 {
+        let free = u32::try_from(self.places.available_permits()).unwrap_or(u32::MAX);
+        self.concurrency.saturating_sub(free)
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
+    }
+
+    /// Returns when no request holds a place.
+    pub(crate) async fn empty(&self) {
+        let _all = self.places.acquire_many(self.concurrency).await;
+    }
+}
+
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,119 @@
+//! Binding a component's imports to what it was granted: what is harmless, what is denied, what is an error.
+
+use crate::engine::Engine;
+use crate::guest::Guest;
+use crate::plugin::{Grant, Note, Plugin, Ungranted};
+use crate::pool::Spec;
+use std::fmt;
+use std::sync::Arc;
+use wasmtime::component::Linker;
+
+/// A component could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("the component does not compile")]
+    Compile(#[source] wasmtime::Error),
+    #[error("the component imports something that Coracle does not offer")]
+    Link(#[source] wasmtime::Error),
+    #[error("{0}")]
+    Ungranted(Missing),
+    #[error("loading was interrupted")]
+    Interrupted(#[source] tokio::task::JoinError),
+}
+
+/// Imports that were not granted, where that is an error.
+#[derive(Debug)]
+pub struct Missing(Vec<Note>);
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, note) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str("; ")?;
+            }
+            f.write_str(&note.text)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a user should know about imports that were not granted.
+///
+/// # Errors
+/// When one can't be denied, or when the component is strict.
+pub(crate) fn notes(spec: &Spec) -> Result<Vec<Note>, LoadError> {
+    let mut notes = Vec::new();
+    let mut fatal = Vec::new();
+    for (plugin, grant) in &spec.grants {
+        if matches!(grant, Grant::Given(_)) {
+            continue;
+        }
+        let imported = plugin.interfaces().iter().filter(|interface| {
+            interface.ungranted != Ungranted::Harmless
+                && spec.component.imports.iter().any(|import| same_interface(&import.to_string(), interface.name))
+        });
+        let mut names: Vec<&str> = imported.clone().map(|interface| interface.name).collect();
+        names.dedup();
+        if names.is_empty() {
+            continue;
+        }
+        let refused = imported.clone().any(|interface| interface.ungranted == Ungranted::Refused);
+        let consequence = if refused || spec.strict { "it can't be loaded" } else { "each such call is answered with \"denied\"" };
+        let note = Note {
+            component: spec.name.to_string(),
+            text: format!(
+                "`{name}` imports {imports} but was not granted `{grant}`: {consequence}; to allow it, add `{grant} = …` under [component.{name}.grants]",
+                name = spec.name,
+                imports = names.join(" and "),
+                grant = plugin.name(),
+            ),
+        };
+        if refused || spec.strict { fatal.push(note) } else { notes.push(note) }
+    }
+    if fatal.is_empty() { Ok(notes) } else { Err(LoadError::Ungranted(Missing(fatal))) }
+}
+
+/// Whether both name the same interface, versions of one track taken as one.
+fn same_interface(import: &str, offered: &str) -> bool {
+    if import == offered {
+        return true;
+    }
+    let (Some((import, import_version)), Some((offered, offered_version))) = (import.split_once('@'), offered.split_once('@'))
+    else {
+        return false;
+    };
+    // Pre-releases match only exactly; of the others, all of `0.2` are one and all of `0.3` are one.
+    let track = |version: &str| match version.split('.').collect::<Vec<_>>().as_slice() {
+        [major, minor, patch] if !patch.contains('-') => Some((*major).to_owned() + "." + minor),
+        _ => None,
+    };
+    import == offered && track(import_version).is_some() && track(import_version) == track(offered_version)
+}
+
+/// A linker of a component's own: WASI as every toolchain expects it, then each plugin.
+///
+/// WASI 0.2 and 0.3 are always both there, because toolchains emit both into one component. Files, network and
+/// environment are empty until a grant adds to them.
+pub(crate) fn linker(engine: &Engine, grants: &[(Arc<dyn Plugin>, Grant)]) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::new(&engine.wasmtime);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    for (plugin, grant) in grants {
+        plugin.link(&mut linker, grant)?;
+    }
+    Ok(linker)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_interface;
+
+    #[test]
+    fn versions_of_one_track_are_one_interface() {
+        assert!(same_interface("wasi:http/client@0.3.2", "wasi:http/client@0.3.0"));
+        assert!(same_interface("wasi:keyvalue/store@0.2.0-draft", "wasi:keyvalue/store@0.2.0-draft"));
+        assert!(!same_interface("wasi:keyvalue/store@0.2.0-draft2", "wasi:keyvalue/store@0.2.0-draft"));
+        assert!(!same_interface("wasi:http/types@0.2.12", "wasi:http/types@0.3.0"));
+        assert!(!same_interface("wasi:http/types@0.3.0-rc-2026-03-15", "wasi:http/types@0.3.0"));
+    }
+}

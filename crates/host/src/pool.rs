@@ -1,0 +1,220 @@
+//! The guests of one component: loading it, and finding an instance for each request.
+//!
+//! ```text
+//! call ─ body limit ─ gate ─┬─ a waiting instance of this shard ─┐
+//!                           └─ a new worker task ────────────────┴─▶ worker ─▶ Response | Failure
+//! ```
+
+use crate::body::Limited;
+use crate::engine::Engine;
+use crate::failure::{Blame, Cause, Failure, Stage};
+use crate::guest::Grants;
+use crate::instance::Blueprint;
+use crate::limits::{Budget, Gate};
+use crate::logs::Log;
+use crate::meter::Meter;
+use crate::plugin::{Grant, Note, Plugin};
+use crate::worker::{Job, Post};
+use crate::link::{self, LoadError};
+use crate::{Request, Response};
+use coracle_artifact::Admitted;
+use coracle_manifest::{Limits, Reuse};
+use coracle_telemetry::RequestId;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Semaphore, oneshot};
+use wasmtime_wasi_http::handler::ProxyPre;
+use wasmtime_wasi_http::{p2, p3};
+
+
+/// What a pool is made from.
+pub struct Spec {
+    pub name: Arc<str>,
+    pub component: Admitted,
+    pub env: BTreeMap<String, String>,
+    /// Every plugin there is, with `Denied` where nothing was granted.
+    pub grants: Vec<(Arc<dyn Plugin>, Grant)>,
+    pub limits: Limits,
+    pub reuse: Reuse,
+    /// Refuses to load when something is imported that was not granted.
+    pub strict: bool,
+}
+
+/// One request for a component.
+pub struct Call {
+    /// Its URI is absolute.
+    pub request: Request,
+    pub id: RequestId,
+    pub meter: Arc<Meter>,
+    /// Keeps what the guest reads of the body, so that the request can be tried elsewhere.
+    pub keep: bool,
+}
+
+/// What a pool is doing, for people and scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub running: u32,
+    pub waiting: usize,
+    /// Calls answered with "denied" since the component was loaded.
+    pub denied: u64,
+    /// Bytes its instances hold.
+    pub memory: u64,
+}
+
+/// The guests of one component. Copies share them.
+#[derive(Clone)]
+pub struct Pool(Arc<Shared>);
+
+struct Shared {
+    blueprint: Arc<Blueprint>,
+    gate: Gate,
+    /// Workers that may take another request, by shard.
+    shards: Box<[Mutex<Vec<Post>>]>,
+    closing: AtomicBool,
+}
+
+impl Pool {
+    /// Compiles or maps a component and links it to what it was granted.
+    ///
+    /// # Errors
+    /// When it does not compile, imports what is not there, or imports what was not granted and can't be denied.
+    pub async fn load(engine: &Engine, spec: Spec) -> Result<(Self, Vec<Note>), LoadError> {
+        let notes = link::notes(&spec)?;
+        let compiler = engine.clone();
+        let admitted = spec.component;
+        let compiled = tokio::task::spawn_blocking(move || compiler.cache.load(&compiler.wasmtime, &admitted));
+        let component = match compiled.await {
+            Ok(compiled) => compiled.map_err(LoadError::Compile)?,
+            Err(join) => return Err(LoadError::Interrupted(join)),
+        };
+        let pre = link::linker(engine, &spec.grants)
+            .and_then(|linker| linker.instantiate_pre(&component))
+            .map_err(LoadError::Link)?;
+        let pre = match p3::bindings::ServicePre::new(pre.clone()) {
+            Ok(service) => ProxyPre::P3(service),
+            Err(_not_p3) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre).map_err(LoadError::Link)?),
+        };
+        let mut grants = Grants::default();
+        spec.grants.iter().for_each(|(_, grant)| grants.push(grant));
+        let blueprint = Blueprint {
+            engine: engine.clone(),
+            pre,
+            env: spec.env,
+            plugins: spec.grants,
+            grants: Arc::new(grants),
+            memory_total: Arc::new(Budget::new(spec.limits.memory_total)),
+            outbound_places: Arc::new(Semaphore::new(spec.limits.outbound_connections as usize)),
+            denied: Arc::new(AtomicU64::new(0)),
+            log: Arc::new(Log::new(Arc::clone(&spec.name), spec.limits.log_bytes)),
+            name: spec.name,
+            limits: spec.limits,
+            reuse: spec.reuse,
+        };
+        let gate = Gate::new(&blueprint.limits);
+        let shards = (0..MAX_SHARDS).map(|_| Mutex::default()).collect();
+        let shared = Shared { blueprint: Arc::new(blueprint), gate, shards, closing: AtomicBool::new(false) };
+        Ok((Self(Arc::new(shared)), notes))
+    }
+
+    /// The component's name in the manifest.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.0.blueprint.name
+    }
+
+    /// What the pool is doing right now.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            running: self.0.gate.running(),
+            waiting: self.0.gate.waiting(),
+            denied: self.0.blueprint.denied.load(Ordering::Relaxed),
+            memory: self.0.blueprint.memory_total.used(),
+        }
+    }
+
+    /// Runs one request. The response's body may still be streaming out of the guest.
+    ///
+    /// # Errors
+    /// A [`Failure`]; it carries the request when that is intact.
+    pub async fn call(&self, call: Call) -> Result<Response, Failure> {
+        let limits = &self.0.blueprint.limits;
+        if http_body::Body::size_hint(call.request.body()).lower() > limits.request_body {
+            let detail = format!("the request's body is larger than {} bytes", limits.request_body);
+            return Err(Failure::new(Stage::Admit, Blame::Client, Cause::BodyTooLarge, detail).with_request(call.request));
+        }
+        let place = match self.0.gate.enter().await {
+            Ok(place) => place,
+            Err(cause) => {
+                let detail = format!("`{}` is busy: {} requests are running", self.name(), limits.concurrency);
+                return Err(Failure::new(Stage::Admit, Blame::Limit, cause, detail).with_request(call.request));
+            }
+        };
+        let request = call.request.map(|body| Limited::body(body, limits.request_body));
+        let (reply, answer) = oneshot::channel();
+        self.post(Job { request, id: call.id, meter: call.meter, keep: call.keep, reply, place });
+        match answer.await {
+            Ok(answer) => answer,
+            // The worker's task is gone without a word: the runtime is shutting down.
+            Err(_) => Err(Failure::new(Stage::Head, Blame::Host, Cause::Closing, "the process is shutting down")),
+        }
+    }
+
+    /// Hands a job to a waiting instance of this shard, or to a new one.
+    fn post(&self, job: Job) {
+        let blueprint = &self.0.blueprint;
+        if blueprint.reuse.requests <= 1 {
+            Post::start(blueprint, job);
+            return;
+        }
+        let mut job = job;
+        let concurrency = if blueprint.exclusive() { 1 } else { blueprint.reuse.concurrency };
+        let Some(shard) = self.0.shards.get(shard()) else { return };
+        let mut posts = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        posts.retain(Post::open);
+        for post in posts.iter().rev() {
+            match post.offer(job, concurrency, blueprint.reuse.requests) {
+                Ok(()) => return,
+                Err(back) => job = back,
+            }
+        }
+        let post = Post::start(blueprint, job);
+        if !self.0.closing.load(Ordering::Relaxed) {
+            posts.push(post);
+        }
+    }
+
+    /// Lets waiting instances go; running requests finish.
+    pub fn retire(&self) {
+        self.0.closing.store(true, Ordering::Relaxed);
+        for shard in &self.0.shards {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
+    /// Returns when no request is running, post-return work included.
+    pub async fn drained(&self) {
+        self.0.gate.empty().await;
+    }
+}
+
+/// Shards beyond this share their lists of waiting instances.
+const MAX_SHARDS: usize = 64;
+
+/// A small number for this thread: instances wait where they last ran.
+fn shard() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static SHARD: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+    SHARD.with(|cell| {
+        cell.get().unwrap_or_else(|| {
+            let shard = NEXT.fetch_add(1, Ordering::Relaxed) % MAX_SHARDS;
+            cell.set(Some(shard));
+            shard
+        })
+    })
+}
+

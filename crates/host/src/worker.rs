@@ -1,0 +1,354 @@
+//! A task that owns one instance: makes it, runs requests in it, and ends it.
+//!
+//! Inside the store's event loop run the requests; outside it stand the limits. A guest can hold the event loop for as
+//! long as it likes, so deadlines, CPU budgets and vanished clients are checked around each poll of it, and enforced by
+//! dropping the store. Epochs make sure that each poll ends within about a millisecond of guest code.
+
+use crate::failure::{Blame, Cause};
+use crate::flight::{Flight, Flights};
+use crate::guest::Guest;
+use crate::instance::{Blueprint, Live};
+use crate::limits::Place;
+use crate::meter::Meter;
+use crate::{Failure, Request, Response};
+use coracle_telemetry::{RequestId, Stage};
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use nix::time::{ClockId, clock_gettime};
+use std::future::{pending, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use wasmtime::component::Accessor;
+use wasmtime::{AsContextMut as _, Trap};
+use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::handler::{Prepared, Proxy};
+use wasmtime_wasi_http::{p2, p3};
+
+/// One request on its way to an instance.
+pub(crate) struct Job {
+    pub(crate) request: Request,
+    pub(crate) id: RequestId,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) keep: bool,
+    pub(crate) reply: oneshot::Sender<Result<Response, Failure>>,
+    pub(crate) place: Place,
+}
+
+/// The way to a worker that may take more requests.
+pub(crate) struct Post {
+    jobs: mpsc::UnboundedSender<Job>,
+    load: Arc<Load>,
+}
+
+/// How much a worker has to do.
+#[derive(Default)]
+struct Load {
+    running: AtomicU32,
+    taken: AtomicU32,
+}
+
+impl Post {
+    /// Starts a worker with its first job.
+    pub(crate) fn start(blueprint: &Arc<Blueprint>, job: Job) -> Self {
+        let (jobs, inbox) = mpsc::unbounded_channel();
+        let load = Arc::new(Load { running: AtomicU32::new(1), taken: AtomicU32::new(1) });
+        let worker = Worker {
+            blueprint: Arc::clone(blueprint),
+            flights: Flights::default(),
+            load: Arc::clone(&load),
+            effects: std::sync::OnceLock::new(),
+        };
+        tokio::spawn(worker.run(job, inbox));
+        Self { jobs, load }
+    }
+
+    pub(crate) fn open(&self) -> bool {
+        !self.jobs.is_closed()
+    }
+
+    /// Gives the worker a job if it has room; only one thread offers at a time.
+    pub(crate) fn offer(&self, job: Job, concurrency: u32, requests: u32) -> Result<(), Job> {
+        let full = self.load.running.load(Ordering::Acquire) >= concurrency;
+        if full || self.load.taken.load(Ordering::Relaxed) >= requests {
+            return Err(job);
+        }
+        self.load.running.fetch_add(1, Ordering::AcqRel);
+        self.load.taken.fetch_add(1, Ordering::Relaxed);
+        self.jobs.send(job).map_err(|back| back.0)
+    }
+}
+
+struct Worker {
+    blueprint: Arc<Blueprint>,
+    flights: Flights,
+    load: Arc<Load>,
+    /// Outlives the store, so that intactness can be judged after it.
+    effects: std::sync::OnceLock<Arc<AtomicU64>>,
+}
+
+/// Why a worker ended before its time.
+enum Stop {
+    NoRoom,
+    Instantiate(wasmtime::Error),
+    Trap { error: wasmtime::Error, memory: bool },
+    Cpu,
+    Deadline,
+    ClientGone,
+}
+
+impl Worker {
+    async fn run(self, first: Job, inbox: mpsc::UnboundedReceiver<Job>) {
+        let flight = self.flights.board(first, &self.blueprint.limits);
+        let stop = {
+            // The store lives in this future; leaving the block drops it.
+            let mut live = pin!(self.live(flight, inbox));
+            let stop = self.watch(live.as_mut()).await;
+            if let Err(stop) = &stop {
+                self.say_why(stop);
+            }
+            stop
+        };
+        if let Err(Stop::Trap { error, .. } | Stop::Instantiate(error)) = stop
+            && self.blueprint.log.admit(TRAP_LOG_BYTES)
+        {
+            tracing::warn!(component = %self.blueprint.name, "guest trapped: {error:?}");
+        }
+    }
+
+    /// Polls the instance, and between its polls looks at what it may not decide itself.
+    async fn watch(&self, mut live: std::pin::Pin<&mut impl Future<Output = Result<(), Stop>>>) -> Result<(), Stop> {
+        let limits = &self.blueprint.limits;
+        let exclusive = self.blueprint.exclusive();
+        let running = self.blueprint.engine.running();
+        let mut alarm = pin!(tokio::time::sleep_until(self.flights.earliest().unwrap_or_else(tokio::time::Instant::now)));
+        let result = poll_fn(|cx| {
+            let before = thread_cpu();
+            let polled = live.as_mut().poll(cx);
+            let over = self.flights.charge(thread_cpu().saturating_sub(before), limits);
+            if polled.is_ready() {
+                return polled;
+            }
+            if over {
+                return Poll::Ready(Err(Stop::Cpu));
+            }
+            if exclusive && self.flights.abandoned(cx) {
+                return Poll::Ready(Err(Stop::ClientGone));
+            }
+            while let Some(earliest) = self.flights.earliest() {
+                // Deadlines only move out while bodies make progress, so the alarm is set again when it rings.
+                if alarm.deadline() != earliest && (alarm.is_elapsed() || earliest < alarm.deadline()) {
+                    alarm.as_mut().reset(earliest);
+                }
+                if alarm.as_mut().poll(cx).is_pending() {
+                    break;
+                }
+                if earliest <= tokio::time::Instant::now() {
+                    return Poll::Ready(Err(Stop::Deadline));
+                }
+            }
+            Poll::Pending
+        })
+        .await;
+        drop(running);
+        result
+    }
+
+    /// Ends what is still in the instance, with the reason.
+    fn say_why(&self, stop: &Stop) {
+        let limits = &self.blueprint.limits;
+        let name = &self.blueprint.name;
+        let (cause, blame, detail) = match stop {
+            Stop::NoRoom => (
+                Cause::NoRoom { retry_after: Duration::from_secs(1) },
+                Blame::Limit,
+                "no room for another instance in this process".to_owned(),
+            ),
+            Stop::Instantiate(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
+                (Cause::NoRoom { retry_after: Duration::from_secs(1) }, Blame::Limit, format!("no room for an instance of `{name}`: {error}"))
+            }
+            Stop::Instantiate(error) => {
+                (Cause::Instantiate, Blame::Guest, format!("`{name}` could not be instantiated: {error:#}"))
+            }
+            Stop::Trap { memory: true, .. } => {
+                (Cause::MemoryLimit, Blame::Guest, format!("`{name}` died after it was refused more memory (`memory` is {} bytes)", limits.memory))
+            }
+            Stop::Trap { error, memory: false } => (Cause::Trap, Blame::Guest, format!("`{name}` trapped: {}", trap_text(error))),
+            Stop::Cpu => (Cause::CpuLimit, Blame::Guest, format!("`{name}` used more CPU time than `cpu_per_request` ({:?})", limits.cpu_per_request)),
+            Stop::Deadline => (Cause::Deadline, Blame::Guest, format!("`{name}` was not done within its deadline")),
+            Stop::ClientGone => (Cause::ClientGone, Blame::Client, "the client went away".to_owned()),
+        };
+        if matches!(stop, Stop::Cpu | Stop::Deadline) && self.blueprint.log.admit(detail.len()) {
+            tracing::warn!(component = %name, "{detail}");
+        }
+        let effects = self.effects.get().map(|effects| effects.load(Ordering::Relaxed));
+        self.flights.fail_all(&cause, blame, &detail, effects);
+    }
+
+    /// The life of the instance.
+    async fn live(&self, first: Arc<Flight>, inbox: mpsc::UnboundedReceiver<Job>) -> Result<(), Stop> {
+        let places = Arc::clone(&self.blueprint.engine.places);
+        let Ok(_place) = places.try_acquire_owned() else { return Err(Stop::NoRoom) };
+        let Live { mut store, proxy, number } = self.blueprint.make(&self.flights).await.map_err(Stop::Instantiate)?;
+        let _ = self.effects.set(store.data().tasks.effects());
+        let shift = Shift { worker: self, proxy: &proxy, number };
+        let result = store.run_concurrent(async |accessor| shift.serve(accessor, first, inbox).await).await.flatten();
+        let guest = store.data();
+        for flight in self.flights.all() {
+            flight.meter.peak_memory(guest.memory.used());
+        }
+        let memory = guest.memory.refused();
+        result.map_err(|error| Stop::Trap { error, memory })
+    }
+}
+
+/// A worker with its instance.
+struct Shift<'a> {
+    worker: &'a Worker,
+    proxy: &'a Proxy,
+    number: u64,
+}
+
+impl Shift<'_> {
+    /// Takes requests until there may be no more.
+    async fn serve(
+        &self,
+        accessor: &Accessor<Guest>,
+        first: Arc<Flight>,
+        mut inbox: mpsc::UnboundedReceiver<Job>,
+    ) -> wasmtime::Result<()> {
+        let blueprint = &self.worker.blueprint;
+        let mut running = FuturesUnordered::new();
+        running.push(self.fly(accessor, first, 0));
+        let mut taken = 1;
+        let mut open = blueprint.reuse.requests > 1;
+        while open || !running.is_empty() {
+            let idle = running.is_empty();
+            tokio::select! {
+                biased;
+                Some(landed) = running.next(), if !idle => landed?,
+                job = next(&mut inbox, idle.then_some(blueprint.reuse.idle)), if open => match job {
+                    Some(job) => {
+                        let flight = self.worker.flights.board(job, &blueprint.limits);
+                        running.push(self.fly(accessor, flight, taken));
+                        taken += 1;
+                        open = taken < blueprint.reuse.requests;
+                    }
+                    None => {
+                        open = false;
+                        // Whatever was sent before this moment is still served.
+                        inbox.close();
+                        while let Ok(job) = inbox.try_recv() {
+                            let flight = self.worker.flights.board(job, &blueprint.limits);
+                            running.push(self.fly(accessor, flight, taken));
+                            taken += 1;
+                        }
+                    }
+                },
+            }
+        }
+        if !blueprint.exclusive() {
+            let quiet = poll_fn(|cx| accessor.poll_no_interesting_tasks(cx));
+            let _ = tokio::time::timeout(blueprint.limits.after_response, quiet).await;
+        }
+        Ok(())
+    }
+
+    /// One request, from the guest's entry to the end of its last work.
+    async fn fly(&self, accessor: &Accessor<Guest>, flight: Arc<Flight>, reused: u32) -> wasmtime::Result<()> {
+        let blueprint = &self.worker.blueprint;
+        let limits = &blueprint.limits;
+        flight.meter.enter(self.number, reused);
+        let (tx, rx) = futures::channel::oneshot::channel();
+        let Some(prepared) = accessor.with(|mut store| {
+            let effects = store.data_mut().tasks.effects().load(Ordering::Relaxed);
+            let Some(request) = flight.enter(limits, effects) else { return wasmtime::Result::Ok(None) };
+            let prepared = Prepared::new(store.as_context_mut(), self.proxy, request, <Guest as WasiHttpView>::http, tx)?;
+            let task = match &prepared {
+                Prepared::P2 { call, .. } => call.task(),
+                Prepared::P3 { call, .. } => call.task(),
+            };
+            store.data_mut().tasks.enter(task, flight.id);
+            Ok(Some(prepared))
+        })?
+        else {
+            return Ok(());
+        };
+        let hand_over = async {
+            match rx.await {
+                Ok(Ok(response)) => {
+                    flight.answer(response, limits);
+                    Ok(())
+                }
+                Ok(Err(error)) => self.refuse(accessor, &flight, error),
+                Err(_canceled) => Ok(()),
+            }
+        };
+        // Both at once: a 0.2 guest answers in the middle of its call and goes on writing the body.
+        let (ran, handed) = futures::join!(prepared.run(accessor, pending()), hand_over);
+        handed?;
+        ran?;
+        flight.body_over().await;
+        flight.after(limits);
+        if blueprint.exclusive() {
+            poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+        }
+        accessor.with(|mut store| {
+            let guest = store.data_mut();
+            guest.tasks.leave(flight.id);
+            flight.meter.peak_memory(guest.memory.used());
+        });
+        self.worker.flights.land(&flight);
+        self.worker.load.running.fetch_sub(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// The guest ended without a response. A trap is passed on, for it ends the whole instance.
+    fn refuse(&self, accessor: &Accessor<Guest>, flight: &Arc<Flight>, error: wasmtime::Error) -> wasmtime::Result<()> {
+        let name = &self.worker.blueprint.name;
+        let (cause, detail) = if let Some(code) = error_code(&error) {
+            let detail = format!("`{name}` answered with the error code {code}");
+            (Cause::ErrorCode(code), detail)
+        } else if error.is::<Trap>() || error.is::<wasmtime::WasmBacktrace>() || error.is::<wasmtime_wasi::I32Exit>() {
+            return Err(error);
+        } else {
+            (Cause::NoResponse, format!("`{name}` ended without a response: {error}"))
+        };
+        let effects = accessor.with(|mut store| store.data_mut().tasks.effects().load(Ordering::Relaxed));
+        flight.fail(Failure::new(Stage::Head, Blame::Guest, cause, detail), Some(effects));
+        Ok(())
+    }
+}
+
+/// The next job; `None` when there will be none, or none came while the instance was idle.
+async fn next(inbox: &mut mpsc::UnboundedReceiver<Job>, idle: Option<Duration>) -> Option<Job> {
+    match idle {
+        Some(idle) => tokio::time::timeout(idle, inbox.recv()).await.ok().flatten(),
+        None => inbox.recv().await,
+    }
+}
+
+/// The `wasi:http` error code in an error, as its debug text.
+fn error_code(error: &wasmtime::Error) -> Option<String> {
+    let p3 = error.downcast_ref::<p3::bindings::http::types::ErrorCode>().map(|code| format!("{code:?}"));
+    p3.or_else(|| error.downcast_ref::<p2::bindings::http::types::ErrorCode>().map(|code| format!("{code:?}")))
+        .or_else(|| error.downcast_ref::<wasmtime_wasi_http::Error>().map(|code| format!("{code:?}")))
+}
+
+/// A trap in one line; its frames go to the log.
+fn trap_text(error: &wasmtime::Error) -> String {
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    }
+}
+
+/// A trap's text with its frames is about this long; it counts against the component's log rate.
+const TRAP_LOG_BYTES: usize = 2048;
+
+/// CPU time of this thread. The poll of an instance runs on one thread from its beginning to its end.
+fn thread_cpu() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+}
