@@ -164,3 +164,35 @@ pub struct Store {
     /// The whole table, `type` included.
     pub value: Node,
 }
+
+impl Route {
+    /// "GET,HEAD shop.example.com/thumbs/*", as it stands in messages and metrics.
+    pub fn title(&self) -> String {
+        let methods = self.methods.join(",");
+        let space = if methods.is_empty() { "" } else { " " };
+        format!("{methods}{space}{}{}", self.host.as_deref().unwrap_or_default(), self.path)
+    }
+
+    /// True when the route, or its fallback, goes to `target`.
+    pub fn leads_to(&self, target: &Target) -> bool {
+        target.is(&self.to) || self.fallback.as_ref() == Some(target)
+    }
+}
+
+impl Target {
+    /// True when the destination is this component or upstream.
+    pub fn is(&self, destination: &Destination) -> bool {
+        match (self, destination) {
+            (Self::Component(name), Destination::Component(other))
+            | (Self::Upstream(name), Destination::Upstream(other)) => name == other,
+            _ => false,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Component(name) | Self::Upstream(name) => name,
+        }
+    }
+}

@@ -82,7 +82,12 @@ impl Diagnostic {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Diagnostics {
     items: Vec<Diagnostic>,
+    /// True when an error was dropped because there are too many.
+    dropped_error: bool,
 }
+
+/// How many problems are kept. A text with more is no manifest with errors but something else.
+const MAX_KEPT: usize = 1000;
 
 impl Diagnostics {
     /// None yet.
@@ -90,15 +95,18 @@ impl Diagnostics {
         Self::default()
     }
 
-    /// Notes a problem. One that is already noted is dropped.
+    /// Notes a problem. One that is already noted is dropped, and so is any after the first thousand.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if !self.items.contains(&diagnostic) {
+        if self.items.len() >= MAX_KEPT {
+            self.dropped_error |= diagnostic.severity == Severity::Error;
+        } else if !self.items.contains(&diagnostic) {
             self.items.push(diagnostic);
         }
     }
 
     /// Takes over all problems of another collection.
     pub fn append(&mut self, other: Self) {
+        self.dropped_error |= other.dropped_error;
         for diagnostic in other.items {
             self.push(diagnostic);
         }
@@ -106,7 +114,7 @@ impl Diagnostics {
 
     /// True when at least one of them is an error.
     pub fn has_errors(&self) -> bool {
-        self.items.iter().any(|item| item.severity == Severity::Error)
+        self.dropped_error || self.items.iter().any(|item| item.severity == Severity::Error)
     }
 
     /// True when there is neither error nor warning.

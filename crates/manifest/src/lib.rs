@@ -8,22 +8,34 @@
 //! Grants and stores stay spanned values ([`value::Node`]); the plugin that owns one parses it.
 
 mod app;
+mod check;
 pub mod codes;
 mod diagnostic;
+mod flags;
 mod limits;
+mod parse;
 mod path;
+mod read;
+mod render;
 mod routing;
+mod schema;
 mod source;
 mod table;
 mod units;
 pub mod value;
+mod variables;
+mod variant;
 
 pub use app::{
-    App, Build, Component, ComponentSource, Destination, GrantEntry, Restart, Route, StaticFiles, Store, Target, Upstream,
+    App, Build, Component, ComponentSource, Destination, GrantEntry, Restart, Route, StaticFiles, Store, Target,
+    Upstream,
 };
+pub use check::{CheckOptions, check};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use flags::Flags;
 pub use limits::{Limits, Reuse};
 pub use path::{BadPattern, PathPattern, Segment};
 pub use routing::{Conflict, RouteTable, Routed};
+pub use schema::schema;
 pub use source::{MAX_BYTES, Position, Source, Span};
 pub use table::TableReader;

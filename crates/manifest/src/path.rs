@@ -81,7 +81,9 @@ impl Segment {
             }
             return Ok(Self::Parameter(name.to_owned()));
         }
-        if let Some(letter) = piece.chars().find(|letter| "*?#{}\\".contains(*letter) || letter.is_whitespace() || letter.is_control()) {
+        if let Some(letter) =
+            piece.chars().find(|letter| "*?#{}\\".contains(*letter) || letter.is_whitespace() || letter.is_control())
+        {
             let help = match letter {
                 '*' => "`*` can only be the last segment, as in `/files/*`; use `:name` for one segment in the middle",
                 '?' | '#' => "a route matches the path alone; leave the query out",

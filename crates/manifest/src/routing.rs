@@ -98,13 +98,16 @@ impl RouteTable {
     /// The route for a request. `host` may carry a port; `path` is the path of the request target without its
     /// query, percent-encoded. Dot segments are taken literally: the edge refuses or resolves them first.
     pub fn find(&self, host: &str, method: &str, path: &str) -> Routed {
-        let Some(rest) = path.strip_prefix('/') else { return Routed::NotFound };
+        let Some(rest) = path.strip_prefix('/') else {
+            return Routed::NotFound;
+        };
         let segments: Vec<_> = rest.split('/').map(|piece| percent_decode_str(piece).decode_utf8_lossy()).collect();
         let mut search = Search { segments: &segments, method, allow: BTreeSet::new(), taken: Vec::new() };
         let named = self.hosts.get(&bare_host(host));
         for branch in named.into_iter().chain([&self.any_host]) {
             if let Some(leaf) = search.walk(branch, 0) {
-                let parameters = leaf.parameters.iter().cloned().zip(search.taken.iter().map(|text| (*text).to_owned()));
+                let parameters =
+                    leaf.parameters.iter().cloned().zip(search.taken.iter().map(|text| (*text).to_owned()));
                 return Routed::Found { route: leaf.route, parameters: parameters.collect() };
             }
         }

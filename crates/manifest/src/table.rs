@@ -49,7 +49,9 @@ impl<'a> TableReader<'a> {
         let node = self.get(key);
         if node.is_none() {
             let diagnostic = Diagnostic::error(codes::MISSING_KEY, format!("{} lacks `{key}`", self.what));
-            diags.push(diagnostic.at(self.span).label(format!("`{key}` is missing here")).help(format!("add: {example}")));
+            diags.push(
+                diagnostic.at(self.span).label(format!("`{key}` is missing here")).help(format!("add: {example}")),
+            );
         }
         node
     }
@@ -73,7 +75,12 @@ impl<'a> TableReader<'a> {
     }
 
     /// An optional integer within `range`.
-    pub fn integer(&mut self, key: &'static str, range: std::ops::RangeInclusive<i64>, diags: &mut Diagnostics) -> Option<i64> {
+    pub fn integer(
+        &mut self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<i64>,
+        diags: &mut Diagnostics,
+    ) -> Option<i64> {
         let what = self.named(key);
         let node = self.get(key)?;
         let number = node.integer(diags, &what)?;
@@ -81,7 +88,11 @@ impl<'a> TableReader<'a> {
             return Some(number);
         }
         let (low, high) = (range.start(), range.end());
-        let help = if *high == i64::MAX { format!("write {low} or more") } else { format!("write a number from {low} to {high}") };
+        let help = if *high == i64::MAX {
+            format!("write {low} or more")
+        } else {
+            format!("write a number from {low} to {high}")
+        };
         node.invalid(diags, format!("{what} can't be {number}"), help)
     }
 

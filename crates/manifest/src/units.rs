@@ -1,8 +1,8 @@
 //! Sizes and durations as people write them: "64MiB", "64 MB", 65536; "200ms", "2s", "1m 30s".
 //! The messages show the accepted forms.
 
-use crate::value::{Node, Value};
 use crate::Diagnostics;
+use crate::value::{Node, Value};
 use std::time::Duration;
 
 const SIZE_FORMS: &str = "write a size such as \"64KiB\", \"64 MB\" or \"1GiB\", or a number of bytes";

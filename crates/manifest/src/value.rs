@@ -140,7 +140,12 @@ impl Node {
     }
 
     /// Notes that the value of `what` can't be used, with what to write instead. Always `None`.
-    pub fn invalid<T>(&self, diags: &mut Diagnostics, message: impl Into<String>, help: impl Into<String>) -> Option<T> {
+    pub fn invalid<T>(
+        &self,
+        diags: &mut Diagnostics,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Option<T> {
         diags.push(Diagnostic::error(codes::INVALID_VALUE, message).at(self.span).help(help));
         None
     }

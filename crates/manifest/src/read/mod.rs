@@ -1,0 +1,199 @@
+//! The table of a manifest to an `App`: the root and its names here, the parts in the files beside.
+//! Names are collected first, so that a component with an error is still there for the routes that name it.
+//! `check.rs` calls it for manifests, `flags.rs` for command lines.
+
+mod component;
+pub(crate) mod limits;
+mod route;
+mod state;
+mod upstream;
+
+use crate::value::{Table, Value};
+use crate::{App, CheckOptions, Diagnostic, Diagnostics, Route, Source, Span, TableReader, Target, codes};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What the readers share.
+struct Reading<'a> {
+    options: &'a CheckOptions<'a>,
+    diags: &'a mut Diagnostics,
+    components: Vec<&'a str>,
+    upstreams: Vec<&'a str>,
+}
+
+/// Reads the root table. `None` when the app can't be put together; there is at least one error then.
+pub(crate) fn app(
+    root: &Table,
+    source: &Arc<Source>,
+    options: &CheckOptions<'_>,
+    diags: &mut Diagnostics,
+) -> Option<App> {
+    let mut reader = TableReader::new(root, Span::default(), "the manifest");
+    let name = app_name(&mut reader, diags);
+    let mut reading =
+        Reading { options, diags, components: keys(root, "component"), upstreams: keys(root, "upstream") };
+    let components = reading.named(&mut reader, "component", Reading::component);
+    let upstreams = reading.named(&mut reader, "upstream", Reading::upstream);
+    let stores = reading.named(&mut reader, "store", Reading::store);
+    reading.ambiguous(root);
+    let routes = reading.routes(&mut reader);
+    let config = reading.config(&mut reader);
+    reading.unused(root, &routes);
+    // A variant is taken out before; asking makes `env` a known key.
+    reader.get("env");
+    reader.finish(diags);
+    let app = App {
+        name: name?,
+        base_dir: options.base_dir.to_path_buf(),
+        components,
+        routes,
+        upstreams,
+        stores,
+        config,
+        source: source.clone(),
+    };
+    (!diags.has_errors()).then_some(app)
+}
+
+fn app_name(reader: &mut TableReader<'_>, diags: &mut Diagnostics) -> Option<String> {
+    let node = reader.get("name");
+    if node.is_none() {
+        let missing = Diagnostic::error(codes::MISSING_KEY, "the manifest has no `name`");
+        diags.push(missing.help("begin it with a line such as: name = \"storefront\""));
+    }
+    let node = node?;
+    let name = node.string(diags, "`name`")?;
+    match good_name(name) {
+        true => Some(name.to_owned()),
+        false => node.invalid(diags, format!("`{name}` is no name for an app"), NAME_HELP),
+    }
+}
+
+const NAME_HELP: &str = "use lower-case letters, digits, `-` and `_`, at most 63, beginning with a letter or digit";
+
+fn good_name(name: &str) -> bool {
+    let letter = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    name.len() <= 63 && name.starts_with(letter) && name.chars().all(|one| letter(one) || one == '-' || one == '_')
+}
+
+fn keys<'a>(root: &'a Table, key: &str) -> Vec<&'a str> {
+    match root.get(key).map(|node| &node.value) {
+        Some(Value::Table(table)) => table.entries.iter().map(|entry| entry.key.as_str()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+impl<'a> Reading<'a> {
+    /// Reads `[what.NAME]` tables by name.
+    fn named<T>(
+        &mut self,
+        reader: &mut TableReader<'_>,
+        what: &'static str,
+        read: fn(&mut Self, &crate::value::Entry) -> Option<T>,
+    ) -> BTreeMap<String, T> {
+        let Some(node) = reader.get(what) else {
+            return BTreeMap::new();
+        };
+        let Value::Table(table) = &node.value else {
+            let found = node.value.type_name();
+            let message = format!("`{what}` must be tables by name, not {found}");
+            self.diags
+                .push(Diagnostic::error(codes::WRONG_TYPE, message).at(node.span).help(format!("write [{what}.NAME]")));
+            return BTreeMap::new();
+        };
+        let mut found = BTreeMap::new();
+        for entry in &table.entries {
+            if !good_name(&entry.key) {
+                let message = format!("`{}` is no name for a {what}", entry.key);
+                self.diags.push(Diagnostic::error(codes::INVALID_VALUE, message).at(entry.key_span).help(NAME_HELP));
+            }
+            if let Some(value) = read(self, entry) {
+                found.insert(entry.key.clone(), value);
+            }
+        }
+        found
+    }
+
+    /// Notes each name that is both a component and an upstream: `to = "name"` couldn't tell them apart.
+    fn ambiguous(&mut self, root: &Table) {
+        let place = |kind: &str, name: &str| match root.get(kind).map(|node| &node.value) {
+            Some(Value::Table(table)) => table.entry(name).map(|entry| entry.key_span),
+            _ => None,
+        };
+        for name in self.components.iter().filter(|name| self.upstreams.contains(name)) {
+            let (Some(component), Some(upstream)) = (place("component", name), place("upstream", name)) else {
+                continue;
+            };
+            let message = format!("`{name}` is both a component and an upstream, so a route to it has two meanings");
+            let diagnostic = Diagnostic::error(codes::AMBIGUOUS_NAME, message).at(upstream).label("an upstream");
+            self.diags.push(diagnostic.also(component, "a component").help("rename one of them"));
+        }
+    }
+
+    /// The component or upstream of a name; a note with the nearest one otherwise.
+    fn target(&mut self, name: &str, span: Span) -> Option<Target> {
+        if self.components.contains(&name) {
+            return Some(Target::Component(name.to_owned()));
+        }
+        if self.upstreams.contains(&name) {
+            return Some(Target::Upstream(name.to_owned()));
+        }
+        let diagnostic =
+            Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no component or upstream named `{name}`"));
+        let known: Vec<_> = self.components.iter().chain(&self.upstreams).copied().collect();
+        let help = if name.contains("://") {
+            format!("declare it as an upstream and use its name: [upstream.node] url = \"{name}\"")
+        } else if known.is_empty() {
+            format!("declare it: [component.{name}] with a `source`, or [upstream.{name}] with a `url`")
+        } else {
+            crate::diagnostic::nearest_help("component or upstream", name, &known)
+        };
+        self.diags.push(diagnostic.at(span).label("not declared").help(help));
+        None
+    }
+
+    /// Warns of components and upstreams that no route leads to.
+    fn unused(&mut self, root: &Table, routes: &[Route]) {
+        let named = named_targets(root);
+        let reached = |target: &Target| routes.iter().any(|route| route.leads_to(target));
+        for (kind, names) in [("component", &self.components), ("upstream", &self.upstreams)] {
+            let Some(Value::Table(table)) = root.get(kind).map(|node| &node.value) else {
+                continue;
+            };
+            for name in names {
+                let target = match kind {
+                    "component" => Target::Component((*name).to_owned()),
+                    _ => Target::Upstream((*name).to_owned()),
+                };
+                let Some(entry) = table.entry(name) else {
+                    continue;
+                };
+                if reached(&target) || named.contains(name) {
+                    continue;
+                }
+                let message = format!("no route leads to the {kind} `{name}`");
+                let help = format!("add a route to it:\n[[route]]\npath = \"/{name}/*\"\nto = \"{name}\"");
+                self.diags.push(
+                    Diagnostic::warning(codes::UNUSED, message).at(entry.key_span).label("never used").help(help),
+                );
+            }
+        }
+    }
+
+    /// A path, joined to the manifest's directory.
+    fn path(&self, text: &str) -> PathBuf {
+        self.options.base_dir.join(text)
+    }
+}
+
+/// Every string a route names as `to` or `fallback`, those of routes with errors included.
+fn named_targets(root: &Table) -> Vec<&str> {
+    let routes = root.get("route").map(|node| node.list()).unwrap_or_default();
+    let tables = routes.iter().filter_map(|node| match &node.value {
+        Value::Table(table) => Some(table),
+        _ => None,
+    });
+    let values = tables.flat_map(|table| [table.get("to"), table.get("fallback")]).flatten();
+    values.filter_map(|node| if let Value::String(text) = &node.value { Some(text.as_str()) } else { None }).collect()
+}
