@@ -71,7 +71,7 @@ fn of_tls(error: &rustls::Error) -> Error {
 }
 
 /// The first error of type `T` behind `error`. An I/O error hides the error it wraps from `source`, so it is asked too.
-fn cause<T: StdError + 'static>(error: &(dyn StdError + 'static)) -> Option<&T> {
+fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     let mut next = error.source();
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<T>() {

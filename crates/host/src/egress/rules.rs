@@ -55,8 +55,8 @@ pub enum Decision {
     Allowed(Reach),
 }
 
-/// Which addresses an allowed request may connect to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which addresses an allowed request may connect to, the wider reach last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
     /// Those of the public internet.
     Public,
@@ -83,12 +83,8 @@ impl Rules {
     /// Whether a request may be sent, and which addresses it may connect to. The widest of several rules counts.
     pub fn allows(&self, method: &Method, uri: &Uri) -> Decision {
         let Some(wanted) = Wanted::read(method, uri) else { return Decision::Invalid };
-        let mut covering = self.0.iter().filter(|rule| rule.covers(&wanted)).map(Rule::reach).peekable();
-        match covering.peek() {
-            None => Decision::Denied,
-            Some(_) if covering.any(|reach| reach == Reach::Named) => Decision::Allowed(Reach::Named),
-            Some(_) => Decision::Allowed(Reach::Public),
-        }
+        let covering = self.0.iter().filter(|rule| rule.covers(&wanted));
+        covering.map(Rule::reach).max().map_or(Decision::Denied, Decision::Allowed)
     }
 }
 
