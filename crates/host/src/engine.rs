@@ -48,23 +48,15 @@ pub enum EngineError {
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
 
-pub(crate) struct Shared {
-    pub(crate) wasmtime: wasmtime::Engine,
-    pub(crate) cache: Cache,
-    pub(crate) client: Arc<Client>,
-    pub(crate) memory: Arc<Budget>,
+struct Shared {
+    wasmtime: wasmtime::Engine,
+    cache: Cache,
+    client: Arc<Client>,
+    memory: Arc<Budget>,
     /// One permit an instance: what the pool can hold is decided at admission, never found out by failing.
-    pub(crate) places: Arc<Semaphore>,
+    places: Arc<Semaphore>,
     ticker: Arc<Ticker>,
     instances_made: AtomicU64,
-}
-
-impl std::ops::Deref for Engine {
-    type Target = Shared;
-
-    fn deref(&self) -> &Shared {
-        &self.0
-    }
 }
 
 impl Engine {
@@ -86,22 +78,41 @@ impl Engine {
             instances_made: AtomicU64::new(0),
         })))
     }
-}
 
-impl Shared {
+    /// Bytes that instances hold at the moment, over all components.
+    #[must_use]
+    pub fn memory_used(&self) -> u64 {
+        self.0.memory.used()
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.0.wasmtime
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.0.cache
+    }
+
+    pub(crate) fn client(&self) -> Arc<Client> {
+        Arc::clone(&self.0.client)
+    }
+
+    pub(crate) fn memory(&self) -> Arc<Budget> {
+        Arc::clone(&self.0.memory)
+    }
+
+    pub(crate) fn places(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.places)
+    }
+
     /// A number no other instance of this process has.
     pub(crate) fn next_instance(&self) -> u64 {
-        self.instances_made.fetch_add(1, Ordering::Relaxed)
+        self.0.instances_made.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Keeps the epoch advancing while the result lives.
     pub(crate) fn running(&self) -> Running {
-        Ticker::enter(&self.ticker)
-    }
-
-    /// Bytes that instances hold at the moment, over all components.
-    pub fn memory_used(&self) -> u64 {
-        self.memory.used()
+        Ticker::enter(&self.0.ticker)
     }
 }
 

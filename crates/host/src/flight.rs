@@ -120,8 +120,10 @@ impl Flight {
         drop(state);
         let idle = limits.deadline;
         let response = response.map(|body| Tracked { body, flight: Arc::clone(self), idle }.boxed_unsync());
-        // Nobody waits any more: dropping the response here ends the body, which the worker sees.
-        let _unsent = reply.map(|reply| reply.send(Ok(response)));
+        if let Some(reply) = reply {
+            // When nobody waits any more the response is dropped here, which ends the body, which the worker sees.
+            let _ = reply.send(Ok(response));
+        }
     }
 
     /// Ends the request without a response. Does nothing once it has been answered.

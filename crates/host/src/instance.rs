@@ -52,7 +52,7 @@ impl Blueprint {
     /// # Errors
     /// When the start function traps, memory is short or a granted folder is gone.
     pub(crate) async fn make(&self, flights: &Flights) -> wasmtime::Result<Live> {
-        let mut store = Store::new(&self.engine.wasmtime, self.guest(flights)?);
+        let mut store = Store::new(self.engine.wasmtime(), self.guest(flights)?);
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(HOSTCALL_BYTES);
         store.set_max_component_handles(MAX_HANDLES);
@@ -77,7 +77,7 @@ impl Blueprint {
         }
         let tasks = Tasks::default();
         let outbound = Outbound::new(
-            Arc::clone(&self.engine.client),
+            self.engine.client(),
             seed.outbound,
             &self.limits,
             Arc::clone(&self.outbound_places),
@@ -85,7 +85,7 @@ impl Blueprint {
             Arc::clone(&self.denied),
             Arc::clone(&self.name),
         );
-        let memory = Memory::new(self.limits.memory, Arc::clone(&self.memory_total), Arc::clone(&self.engine.memory));
+        let memory = Memory::new(self.limits.memory, Arc::clone(&self.memory_total), self.engine.memory());
         Ok(Guest::new(seed.wasi.build(), outbound, memory, tasks, Arc::clone(&self.grants)))
     }
 }

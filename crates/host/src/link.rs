@@ -95,7 +95,7 @@ fn same_interface(import: &str, offered: &str) -> bool {
 /// WASI 0.2 and 0.3 are always both there, because toolchains emit both into one component. Files, network and
 /// environment are empty until a grant adds to them.
 pub(crate) fn linker(engine: &Engine, grants: &[(Arc<dyn Plugin>, Grant)]) -> wasmtime::Result<Linker<Guest>> {
-    let mut linker = Linker::new(&engine.wasmtime);
+    let mut linker = Linker::new(engine.wasmtime());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     for (plugin, grant) in grants {

@@ -105,16 +105,16 @@ impl Stream {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             let (line, rest) = bytes.split_at(end);
             partial.extend_from_slice(line);
-            self.flush(&mut partial);
+            self.say(&mut partial);
             bytes = rest.get(1..).unwrap_or_default();
         }
         partial.extend_from_slice(bytes);
         if partial.len() >= LINE_MAX {
-            self.flush(&mut partial);
+            self.say(&mut partial);
         }
     }
 
-    fn flush(&self, partial: &mut Vec<u8>) {
+    fn say(&self, partial: &mut Vec<u8>) {
         for piece in partial.chunks(LINE_MAX) {
             self.log.line(self.which, &self.flights, piece);
         }
@@ -126,7 +126,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         if Arc::strong_count(&self.partial) == 1 {
             let partial = Arc::clone(&self.partial);
-            self.flush(&mut partial.lock().unwrap_or_else(PoisonError::into_inner));
+            self.say(&mut partial.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 }

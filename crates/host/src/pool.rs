@@ -84,7 +84,7 @@ impl Pool {
         let notes = link::notes(&spec)?;
         let compiler = engine.clone();
         let admitted = spec.component;
-        let compiled = tokio::task::spawn_blocking(move || compiler.cache.load(&compiler.wasmtime, &admitted));
+        let compiled = tokio::task::spawn_blocking(move || compiler.cache().load(compiler.wasmtime(), &admitted));
         let component = match compiled.await {
             Ok(compiled) => compiled.map_err(LoadError::Compile)?,
             Err(join) => return Err(LoadError::Interrupted(join)),

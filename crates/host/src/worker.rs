@@ -70,6 +70,7 @@ impl Post {
     }
 
     /// Gives the worker a job if it has room; only one thread offers at a time.
+    #[expect(clippy::result_large_err, reason = "the job is given back to be offered elsewhere; boxing would cost each request")]
     pub(crate) fn offer(&self, job: Job, concurrency: u32, requests: u32) -> Result<(), Job> {
         let full = self.load.running.load(Ordering::Acquire) >= concurrency;
         if full || self.load.taken.load(Ordering::Relaxed) >= requests {
@@ -189,7 +190,7 @@ impl Worker {
 
     /// The life of the instance.
     async fn live(&self, first: Arc<Flight>, inbox: mpsc::UnboundedReceiver<Job>) -> Result<(), Stop> {
-        let places = Arc::clone(&self.blueprint.engine.places);
+        let places = self.blueprint.engine.places();
         let Ok(_place) = places.try_acquire_owned() else { return Err(Stop::NoRoom) };
         let Live { mut store, proxy, number } = self.blueprint.make(&self.flights).await.map_err(Stop::Instantiate)?;
         let _ = self.effects.set(store.data().tasks.effects());
@@ -262,9 +263,9 @@ impl Shift<'_> {
         let limits = &blueprint.limits;
         flight.meter.enter(self.number, reused);
         let (tx, rx) = futures::channel::oneshot::channel();
-        let Some(prepared) = accessor.with(|mut store| {
+        let Some(prepared) = accessor.with(|mut store| -> wasmtime::Result<_> {
             let effects = store.data_mut().tasks.effects().load(Ordering::Relaxed);
-            let Some(request) = flight.enter(limits, effects) else { return wasmtime::Result::Ok(None) };
+            let Some(request) = flight.enter(limits, effects) else { return Ok(None) };
             let prepared = Prepared::new(store.as_context_mut(), self.proxy, request, <Guest as WasiHttpView>::http, tx)?;
             let task = match &prepared {
                 Prepared::P2 { call, .. } => call.task(),
