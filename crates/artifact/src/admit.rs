@@ -138,20 +138,14 @@ impl Admitted {
             let entry = |e: &&Interface| names.iter().any(|(package, name)| e.is(package, name));
             self.exports.iter().find(entry).cloned().map(Box::new)
         };
-        let entries = [
-            ("wasi:http", "handler"),
-            ("wasi:http", "incoming-handler"),
-            ("wasi:cli", "run"),
-        ];
+        let entries = [("wasi:http", "handler"), ("wasi:http", "incoming-handler"), ("wasi:cli", "run")];
         let other = || match exported(&entries) {
             Some(entry) => NotHttp::OtherVersion(entry),
             None => NotHttp::Other(self.export_names()),
         };
         Err(Refusal::NotHttp(match self.world {
             World::HttpService03 { .. } | World::HttpProxy02 { .. } => return Ok(()),
-            World::HttpMiddleware03 => {
-                exported(&[("wasi:http", "handler")]).map_or_else(other, NotHttp::Middleware)
-            }
+            World::HttpMiddleware03 => exported(&[("wasi:http", "handler")]).map_or_else(other, NotHttp::Middleware),
             World::Command03 | World::Command02 => {
                 exported(&[("wasi:cli", "run")]).map_or_else(other, NotHttp::Command)
             }
@@ -161,11 +155,7 @@ impl Admitted {
 
     fn export_names(&self) -> Vec<String> {
         let interfaces = self.exports.iter().map(Interface::to_string);
-        interfaces
-            .chain(self.plain_exports.iter().cloned())
-            .take(8)
-            .map(|name| quotable(&name, 80))
-            .collect()
+        interfaces.chain(self.plain_exports.iter().cloned()).take(8).map(|name| quotable(&name, 80)).collect()
     }
 }
 
@@ -176,27 +166,15 @@ impl Admitted {
 pub fn admit(bytes: Vec<u8>, options: &Options) -> Result<Admitted, Refusal> {
     let size = bytes.len() as u64;
     if size > options.max_bytes {
-        return Err(Refusal::TooLarge {
-            size,
-            limit: options.max_bytes,
-        });
+        return Err(Refusal::TooLarge { size, limit: options.max_bytes });
     }
     check_header(&bytes)?;
     let scan = Scan::of(&bytes, options)?;
     // Before validation: drafts of 2025 and earlier have encodings that no longer validate.
-    if let Some(draft) = scan
-        .imports
-        .iter()
-        .chain(&scan.exports)
-        .find(|interface| interface.is_outdated_draft())
-    {
-        return Err(Refusal::Draft {
-            interface: Box::new(draft.clone()),
-        });
+    if let Some(draft) = scan.imports.iter().chain(&scan.exports).find(|interface| interface.is_outdated_draft()) {
+        return Err(Refusal::Draft { interface: Box::new(draft.clone()) });
     }
-    Validator::new_with_features(features())
-        .validate_all(&bytes)
-        .map_err(|error| invalid(&error, size))?;
+    Validator::new_with_features(features()).validate_all(&bytes).map_err(|error| invalid(&error, size))?;
     if scan.is_wit_package() {
         return Err(Refusal::WitPackage);
     }
@@ -220,9 +198,7 @@ pub fn admit(bytes: Vec<u8>, options: &Options) -> Result<Admitted, Refusal> {
 /// which leave out `threads`, so that a refusal comes from here, with its sentence, and not from the compiler.
 fn features() -> WasmFeatures {
     let core = WasmFeatures::WASM3.difference(WasmFeatures::THREADS);
-    core.union(WasmFeatures::GC_TYPES)
-        .union(WasmFeatures::COMPONENT_MODEL)
-        .union(WasmFeatures::CM_ASYNC)
+    core.union(WasmFeatures::GC_TYPES).union(WasmFeatures::COMPONENT_MODEL).union(WasmFeatures::CM_ASYNC)
 }
 
 /// Tells by the first eight bytes whether this is a component at all.
@@ -231,16 +207,10 @@ fn check_header(bytes: &[u8]) -> Result<(), Refusal> {
     if bytes.is_empty() {
         return Err(Refusal::Empty);
     }
-    let Some(&[_, _, _, _, v0, v1, l0, l1]) = bytes.get(..8).filter(|head| head.starts_with(MAGIC))
-    else {
+    let Some(&[_, _, _, _, v0, v1, l0, l1]) = bytes.get(..8).filter(|head| head.starts_with(MAGIC)) else {
         return Err(if bytes.starts_with(MAGIC) || MAGIC.starts_with(bytes) {
             let size = bytes.len() as u64;
-            Refusal::Damaged {
-                cut_short: true,
-                reason: "the header ends".to_owned(),
-                offset: size,
-                size,
-            }
+            Refusal::Damaged { cut_short: true, reason: "the header ends".to_owned(), offset: size, size }
         } else if lookalike::is_wat(bytes) {
             Refusal::Text
         } else {
@@ -260,23 +230,10 @@ fn invalid(error: &BinaryReaderError, size: u64) -> Refusal {
     let offset = error.offset() as u64;
     let message = error.message();
     let reason = quotable(message, 300);
-    if [
-        "feature",
-        "proposal",
-        "must be enabled",
-        "support is not enabled",
-    ]
-    .iter()
-    .any(|hint| message.contains(hint))
-    {
+    if ["feature", "proposal", "must be enabled", "support is not enabled"].iter().any(|hint| message.contains(hint)) {
         return Refusal::FeatureOff { reason, offset };
     }
-    Refusal::Damaged {
-        cut_short: message.starts_with("unexpected end"),
-        reason,
-        offset,
-        size,
-    }
+    Refusal::Damaged { cut_short: message.starts_with("unexpected end"), reason, offset, size }
 }
 
 fn warnings(scan: &Scan) -> Vec<Warning> {
@@ -289,15 +246,6 @@ fn warnings(scan: &Scan) -> Vec<Warning> {
         producer.name == "wit-bindgen-rust" && (53..=58).contains(&minor)
     };
     // Only code that waits on sets of waitables meets the trap.
-    let found = scan
-        .producers
-        .iter()
-        .find(skewed)
-        .filter(|_| scan.waits_on_sets);
-    found
-        .map(|producer| Warning::WitBindgenSkew {
-            version: producer.version.clone(),
-        })
-        .into_iter()
-        .collect()
+    let found = scan.producers.iter().find(skewed).filter(|_| scan.waits_on_sets);
+    found.map(|producer| Warning::WitBindgenSkew { version: producer.version.clone() }).into_iter().collect()
 }

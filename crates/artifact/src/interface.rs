@@ -8,15 +8,7 @@ use wasmparser::names::{ComponentName, ComponentNameKind};
 
 /// The interfaces of WASI that have had stable releases since 0.2.0. A pre-release of one of these is outdated;
 /// other packages (keyvalue, config, logging, blobstore) exist only as drafts and are linked by exact version.
-const STABLE: [&str; 7] = [
-    "cli",
-    "clocks",
-    "filesystem",
-    "http",
-    "io",
-    "random",
-    "sockets",
-];
+const STABLE: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
 
 /// An interface as named in a component's imports or exports.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,28 +48,24 @@ impl Interface {
     /// Whether this belongs to `package` (written with its namespace, `wasi:http`), in any version.
     #[must_use]
     pub fn is_of(&self, package: &str) -> bool {
-        package.split_once(':').is_some_and(|(namespace, package)| {
-            namespace == self.namespace && package == self.package
-        })
+        package
+            .split_once(':')
+            .is_some_and(|(namespace, package)| namespace == self.namespace && package == self.package)
     }
 
     /// Whether the version is a release `major.minor.*`.
     #[must_use]
     pub fn on_track(&self, major: u64, minor: u64) -> bool {
-        self.version
-            .as_ref()
-            .is_some_and(|v| v.pre.is_empty() && (v.major, v.minor) == (major, minor))
+        self.version.as_ref().is_some_and(|v| v.pre.is_empty() && (v.major, v.minor) == (major, minor))
     }
 
     /// Whether an import of `self` can be satisfied by a host that offers `offered`: equal names and either equal
     /// versions or releases of one track. This is the component linking rule (`alternate_lookup_key` in Wasmtime).
     #[must_use]
     pub fn links_with(&self, offered: &Self) -> bool {
-        let named = (&self.namespace, &self.package, &self.name)
-            == (&offered.namespace, &offered.package, &offered.name);
-        named
-            && (self.version == offered.version
-                || (self.track().is_some() && self.track() == offered.track()))
+        let named =
+            (&self.namespace, &self.package, &self.name) == (&offered.namespace, &offered.package, &offered.name);
+        named && (self.version == offered.version || (self.track().is_some() && self.track() == offered.track()))
     }
 
     /// Whether this is a pre-release or unversioned draft of a WASI interface that has since been released.
@@ -85,18 +73,12 @@ impl Interface {
     pub fn is_outdated_draft(&self) -> bool {
         self.namespace == "wasi"
             && STABLE.contains(&self.package.as_str())
-            && self
-                .version
-                .as_ref()
-                .is_none_or(|version| !version.pre.is_empty())
+            && self.version.as_ref().is_none_or(|version| !version.pre.is_empty())
     }
 
     /// The semver track within which versions replace each other; pre-releases and 0.0.x match only exactly.
     fn track(&self) -> Option<(u64, u64)> {
-        let version = self
-            .version
-            .as_ref()
-            .filter(|version| version.pre.is_empty())?;
+        let version = self.version.as_ref().filter(|version| version.pre.is_empty())?;
         match (version.major, version.minor) {
             (0, 0) => None,
             (0, minor) => Some((0, minor)),

@@ -54,10 +54,7 @@ impl Lookalike {
             Some(head) => Self::of_text(&head),
             None => {
                 let mut first = [0; 4];
-                first
-                    .iter_mut()
-                    .zip(bytes)
-                    .for_each(|(to, from)| *to = *from);
+                first.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
                 Self::Binary(first)
             }
         }
@@ -79,25 +76,17 @@ impl Lookalike {
             "class ",
         ];
         let lower = head.to_ascii_lowercase();
-        if ["<!doctype", "<html", "<head", "<?xml"]
-            .iter()
-            .any(|start| lower.starts_with(start))
-        {
+        if ["<!doctype", "<html", "<head", "<?xml"].iter().any(|start| lower.starts_with(start)) {
             return Self::Html;
         }
-        if head.starts_with(['{', '[']) {
+        // A square bracket before a letter opens a table of TOML, as in Cargo.toml.
+        let array =
+            head.strip_prefix('[').is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphabetic() || c == '['));
+        if head.starts_with('{') || array {
             return Self::Json;
         }
-        let code = head
-            .lines()
-            .map(str::trim)
-            .find(|line| !is_comment(line))
-            .unwrap_or_default();
-        if SCRIPT.iter().any(|start| code.starts_with(start)) {
-            Self::JavaScript
-        } else {
-            Self::Text
-        }
+        let code = head.lines().map(str::trim).find(|line| !is_comment(line)).unwrap_or_default();
+        if SCRIPT.iter().any(|start| code.starts_with(start)) { Self::JavaScript } else { Self::Text }
     }
 }
 
@@ -106,21 +95,12 @@ pub(crate) fn is_wat(bytes: &[u8]) -> bool {
     let Some(head) = text_head(bytes) else {
         return false;
     };
-    let code = head
-        .lines()
-        .map(str::trim)
-        .find(|line| !line.is_empty() && !line.starts_with(";;"))
-        .unwrap_or_default();
-    ["(module", "(component"]
-        .iter()
-        .any(|start| code.starts_with(start))
+    let code = head.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with(";;")).unwrap_or_default();
+    ["(module", "(component"].iter().any(|start| code.starts_with(start))
 }
 
 fn is_comment(line: &str) -> bool {
-    line.is_empty()
-        || ["//", "/*", "*"]
-            .iter()
-            .any(|start| line.starts_with(start))
+    line.is_empty() || ["//", "/*", "*"].iter().any(|start| line.starts_with(start))
 }
 
 /// The first kilobyte without leading white space, if it is text.
@@ -129,19 +109,11 @@ fn text_head(bytes: &[u8]) -> Option<String> {
     let valid = match std::str::from_utf8(head) {
         Ok(text) => text,
         // A cut in the middle of a character is no reason to call it binary.
-        Err(error) if error.error_len().is_none() => {
-            std::str::from_utf8(head.get(..error.valid_up_to())?).ok()?
-        }
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(head.get(..error.valid_up_to())?).ok()?,
         Err(_) => return None,
     };
-    let printable = !valid
-        .chars()
-        .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\x0c'));
-    printable.then(|| {
-        valid
-            .trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t'])
-            .to_owned()
-    })
+    let printable = !valid.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\x0c'));
+    printable.then(|| valid.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']).to_owned())
 }
 
 impl fmt::Display for Lookalike {

@@ -3,8 +3,8 @@
 //! finds that out first. It judges nothing else: what it can't read is left to the validator, which stops at the same byte.
 
 use wasmparser::{
-    BinaryReader, ComponentAlias, ComponentExternName, ComponentImport, ComponentType,
-    ComponentTypeRef, CoreType, Result,
+    BinaryReader, ComponentAlias, ComponentExternName, ComponentImport, ComponentType, ComponentTypeRef, CoreType,
+    Result,
 };
 
 /// Whether a type in this component type section (its contents, from the count on) is nested deeper than `limit`.

@@ -28,10 +28,7 @@ pub struct Rejected {
 pub fn load(path: &Path, options: &Options) -> Result<Admitted, Rejected> {
     read(path, options.max_bytes)
         .and_then(|bytes| admit(bytes, options))
-        .map_err(|refusal| Rejected {
-            path: path.to_owned(),
-            refusal,
-        })
+        .map_err(|refusal| Rejected { path: path.to_owned(), refusal })
 }
 
 /// Reads a whole regular file of at most `max_bytes` bytes.
@@ -48,23 +45,15 @@ pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Refusal> {
         return Err(Refusal::NotAFile);
     }
     if metadata.len() > max_bytes {
-        return Err(Refusal::TooLarge {
-            size: metadata.len(),
-            limit: max_bytes,
-        });
+        return Err(Refusal::TooLarge { size: metadata.len(), limit: max_bytes });
     }
     let mut bytes = Vec::new();
     // One byte more than allowed shows a file that grew meanwhile.
     let file = File::open(path).map_err(unreadable)?;
-    file.take(max_bytes.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     match bytes.len() as u64 {
         0 => Err(Refusal::Empty),
-        size if size > max_bytes => Err(Refusal::TooLarge {
-            size,
-            limit: max_bytes,
-        }),
+        size if size > max_bytes => Err(Refusal::TooLarge { size, limit: max_bytes }),
         _ => Ok(bytes),
     }
 }

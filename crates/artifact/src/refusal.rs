@@ -14,9 +14,7 @@ pub enum Refusal {
     #[error("there is no such file; build the component first, or correct the path")]
     Missing,
     /// The path is a directory.
-    #[error(
-        "this is a directory; give the path of a .wasm file inside it, or run `coracle up` where coracle.toml is"
-    )]
+    #[error("this is a directory; give the path of a .wasm file inside it, or run `coracle up` where coracle.toml is")]
     Directory,
     /// The path is a pipe, socket or device.
     #[error("this is not a regular file; give the path of a .wasm file")]
@@ -94,7 +92,7 @@ pub enum Refusal {
     },
     /// More of something than any real component has.
     #[error(
-        "it has {count} {what} where Coracle admits at most {limit}; no toolchain makes such a component, rebuild it from its source"
+        "it has {count} or more {what} where Coracle admits at most {limit}; no toolchain makes such a component, rebuild it from its source"
     )]
     TooMany {
         /// What there is too much of, in the plural.
@@ -186,32 +184,21 @@ pub enum CoreModule {
 impl fmt::Display for CoreModule {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = match self {
-            Self::Preview1 => {
-                "it was built for WASI 0.1 (wasm32-wasip1), which Coracle does not run yet: "
-            }
+            Self::Preview1 => "it was built for WASI 0.1 (wasm32-wasip1), which Coracle does not run yet: ",
             Self::WasmBindgen => {
                 "it was built by wasm-bindgen or wasm-pack for JavaScript and can stay in Node: to run it here, "
             }
-            Self::Emscripten => {
-                "it was built by Emscripten for JavaScript and can stay in Node: to run it here, "
-            }
+            Self::Emscripten => "it was built by Emscripten for JavaScript and can stay in Node: to run it here, ",
             Self::GoJs => "it was built by Go for JavaScript (GOOS=js): to run it here, ",
             Self::Plain => "",
         };
-        write!(
-            out,
-            "{origin}build the source as a component, in Rust with `cargo build --target wasm32-wasip2`"
-        )
+        write!(out, "{origin}build the source as a component, in Rust with `cargo build --target wasm32-wasip2`")
     }
 }
 
 /// What to rebuild a draft's component with.
 fn rebuild_advice(interface: &Interface) -> &'static str {
-    match interface
-        .version
-        .as_ref()
-        .map(|version| (version.major, version.minor))
-    {
+    match interface.version.as_ref().map(|version| (version.major, version.minor)) {
         Some((0, 3)) => {
             "rebuild it for the released WASI 0.3: in Rust with the crates wasip3 0.10 and wit-bindgen 0.59 or newer, in Python with \
              componentize-py 0.25 or newer"
@@ -224,11 +211,7 @@ fn rebuild_advice(interface: &Interface) -> &'static str {
 
 fn megabytes(bytes: u64) -> String {
     const MEBIBYTE: u64 = 1 << 20;
-    if bytes < MEBIBYTE {
-        format!("{bytes} bytes")
-    } else {
-        format!("{} MiB", bytes.div_ceil(MEBIBYTE))
-    }
+    if bytes < MEBIBYTE { format!("{bytes} bytes") } else { format!("{} MiB", bytes.div_ceil(MEBIBYTE)) }
 }
 
 /// `text` without control characters and no longer than `limit` characters.
@@ -239,11 +222,7 @@ pub(crate) fn quotable(text: &str, limit: usize) -> String {
             safe.push('…');
             break;
         }
-        if character.is_control() {
-            safe.extend(character.escape_default())
-        } else {
-            safe.push(character)
-        }
+        if character.is_control() { safe.extend(character.escape_default()) } else { safe.push(character) }
     }
     safe
 }

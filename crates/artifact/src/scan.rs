@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use wasmparser::{
-    CanonicalFunction, ComponentExport, ComponentExternalKind, ComponentImport, Instance,
-    KnownCustom, Parser, Payload, ProducersSectionReader,
+    CanonicalFunction, ComponentExport, ComponentExternalKind, ComponentImport, Instance, KnownCustom, Parser, Payload,
+    ProducersSectionReader,
 };
 
 use crate::admit::{Options, Producer};
@@ -50,11 +50,10 @@ impl Scan {
             match &payload {
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
                     depth += 1;
-                    scan.core_modules +=
-                        usize::from(matches!(payload, Payload::ModuleSection { .. }));
+                    scan.core_modules += usize::from(matches!(payload, Payload::ModuleSection { .. }));
                 }
                 Payload::End(_) => depth = depth.saturating_sub(1),
-                _ if depth == 0 => scan.note_outer(&payload),
+                _ if depth == 0 => scan.note_outer(&payload, options),
                 _ => {}
             }
             scan.note_any(&payload, bytes, options.max_nesting)?;
@@ -65,27 +64,19 @@ impl Scan {
 
     /// Whether there are only types: no core module and no export that could be called.
     pub(crate) fn is_wit_package(&self) -> bool {
-        self.core_modules == 0
-            && !self.exports_code
-            && !(self.exports.is_empty() && self.plain_exports.is_empty())
+        self.core_modules == 0 && !self.exports_code && !(self.exports.is_empty() && self.plain_exports.is_empty())
     }
 
-    /// Notes what counts only on the outermost level: imports and exports.
-    fn note_outer(&mut self, payload: &Payload<'_>) {
+    /// Notes what counts only on the outermost level: imports and exports, no more than shows that there are too many.
+    fn note_outer(&mut self, payload: &Payload<'_>, options: &Options) {
         match payload {
             Payload::ComponentImportSection(section) => {
-                section
-                    .clone()
-                    .into_iter()
-                    .map_while(Result::ok)
-                    .for_each(|import| self.note_import(&import));
+                let imports = section.clone().into_iter().map_while(Result::ok);
+                imports.take(options.max_imports.saturating_add(1)).for_each(|import| self.note_import(&import));
             }
             Payload::ComponentExportSection(section) => {
-                section
-                    .clone()
-                    .into_iter()
-                    .map_while(Result::ok)
-                    .for_each(|export| self.note_export(&export));
+                let exports = section.clone().into_iter().map_while(Result::ok);
+                exports.take(options.max_exports.saturating_add(1)).for_each(|export| self.note_export(&export));
             }
             _ => {}
         }
@@ -94,52 +85,34 @@ impl Scan {
     fn note_import(&mut self, import: &ComponentImport<'_>) {
         match Interface::parse(import.name.name) {
             Some(interface) => self.imports.push(interface),
-            None => self
-                .plain_imports
-                .push(quotable(import.name.name, MAX_NAME)),
+            None => self.plain_imports.push(quotable(import.name.name, MAX_NAME)),
         }
     }
 
     fn note_export(&mut self, export: &ComponentExport<'_>) {
-        self.exports_code |= !matches!(
-            export.kind,
-            ComponentExternalKind::Type | ComponentExternalKind::Component
-        );
+        self.exports_code |= !matches!(export.kind, ComponentExternalKind::Type | ComponentExternalKind::Component);
         match Interface::parse(export.name.name) {
             Some(interface) => self.exports.push(interface),
-            None => self
-                .plain_exports
-                .push(quotable(export.name.name, MAX_NAME)),
+            None => self.plain_exports.push(quotable(export.name.name, MAX_NAME)),
         }
     }
 
     /// Notes what counts on each level.
-    fn note_any(
-        &mut self,
-        payload: &Payload<'_>,
-        bytes: &[u8],
-        max_nesting: usize,
-    ) -> Result<(), Refusal> {
+    fn note_any(&mut self, payload: &Payload<'_>, bytes: &[u8], max_nesting: usize) -> Result<(), Refusal> {
         match payload {
             Payload::ComponentTypeSection(section) => {
                 let contents = bytes.get(section.range()).unwrap_or_default();
                 if nesting::exceeds(contents, max_nesting) {
-                    return Err(Refusal::TooDeep {
-                        what: "types",
-                        limit: max_nesting,
-                    });
+                    return Err(Refusal::TooDeep { what: "types", limit: max_nesting });
                 }
             }
             Payload::InstanceSection(section) => {
                 let instances = section.clone().into_iter().map_while(Result::ok);
-                self.core_instances += instances
-                    .filter(|i| matches!(i, Instance::Instantiate { .. }))
-                    .count();
+                self.core_instances += instances.filter(|i| matches!(i, Instance::Instantiate { .. })).count();
             }
             Payload::ComponentCanonicalSection(section) => {
                 let mut functions = section.clone().into_iter().map_while(Result::ok);
-                self.waits_on_sets |=
-                    functions.any(|f| matches!(f, CanonicalFunction::WaitableSetNew));
+                self.waits_on_sets |= functions.any(|f| matches!(f, CanonicalFunction::WaitableSetNew));
             }
             Payload::CustomSection(custom) => {
                 if let KnownCustom::Producers(section) = custom.as_known() {
@@ -168,28 +141,13 @@ impl Scan {
 
     fn check(&self, depth: usize, options: &Options) -> Result<(), Refusal> {
         if depth > options.max_nesting {
-            return Err(Refusal::TooDeep {
-                what: "components",
-                limit: options.max_nesting,
-            });
+            return Err(Refusal::TooDeep { what: "components", limit: options.max_nesting });
         }
         let counts = [
-            (
-                "imports",
-                self.imports.len() + self.plain_imports.len(),
-                options.max_imports,
-            ),
-            (
-                "exports",
-                self.exports.len() + self.plain_exports.len(),
-                options.max_exports,
-            ),
+            ("imports", self.imports.len() + self.plain_imports.len(), options.max_imports),
+            ("exports", self.exports.len() + self.plain_exports.len(), options.max_exports),
             ("core modules", self.core_modules, options.max_core_modules),
-            (
-                "core instances",
-                self.core_instances,
-                options.max_core_instances,
-            ),
+            ("core instances", self.core_instances, options.max_core_instances),
         ];
         match counts.into_iter().find(|(_, count, limit)| count > limit) {
             Some((what, count, limit)) => Err(Refusal::TooMany { what, count, limit }),

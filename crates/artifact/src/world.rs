@@ -34,16 +34,11 @@ impl World {
     #[must_use]
     pub fn of(imports: &[Interface], exports: &[Interface]) -> Self {
         let highest = |package, name, minor| {
-            let found = exports
-                .iter()
-                .filter(|e| e.is(package, name) && e.on_track(0, minor));
+            let found = exports.iter().filter(|e| e.is(package, name) && e.on_track(0, minor));
             found.filter_map(|e| e.version.clone()).max()
         };
         if let Some(version) = highest("wasi:http", "handler", 3) {
-            return if imports
-                .iter()
-                .any(|i| i.is("wasi:http", "handler") && i.on_track(0, 3))
-            {
+            return if imports.iter().any(|i| i.is("wasi:http", "handler") && i.on_track(0, 3)) {
                 Self::HttpMiddleware03
             } else {
                 Self::HttpService03 { version }
@@ -55,11 +50,7 @@ impl World {
         if highest("wasi:cli", "run", 3).is_some() {
             return Self::Command03;
         }
-        if highest("wasi:cli", "run", 2).is_some() {
-            Self::Command02
-        } else {
-            Self::Other
-        }
+        if highest("wasi:cli", "run", 2).is_some() { Self::Command02 } else { Self::Other }
     }
 
     /// Whether a component of this world answers HTTP requests by itself.
@@ -75,13 +66,8 @@ impl fmt::Display for World {
             Self::HttpService03 { version } => {
                 write!(out, "an HTTP service (wasi:http/handler@{version})")
             }
-            Self::HttpProxy02 { version } => write!(
-                out,
-                "an HTTP service (wasi:http/incoming-handler@{version})"
-            ),
-            Self::HttpMiddleware03 => {
-                out.write_str("an HTTP middleware (wasi:http/middleware@0.3)")
-            }
+            Self::HttpProxy02 { version } => write!(out, "an HTTP service (wasi:http/incoming-handler@{version})"),
+            Self::HttpMiddleware03 => out.write_str("an HTTP middleware (wasi:http/middleware@0.3)"),
             Self::Command03 => out.write_str("a command (wasi:cli/run@0.3)"),
             Self::Command02 => out.write_str("a command (wasi:cli/run@0.2)"),
             Self::Other => out.write_str("a component without an HTTP or command entry"),
