@@ -1,1 +1,39 @@
-fn main() {}
+//! `cargo xtask`: the repository's own commands, one file each.
+//!
+//! Here the command line is parsed, the command run, its error printed once. Nothing of the product is in this package.
+
+mod guests;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Commands for working on Coracle")]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the test guests (sets p3, p2, js, py; all by default) into <target>/guests/<set>/
+    Guests { sets: Vec<guests::Set> },
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let result = Workspace::find().and_then(|workspace| match options.command {
+        Command::Guests { sets } => guests::run(&workspace, &sets),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
