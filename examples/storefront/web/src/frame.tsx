@@ -8,7 +8,9 @@ import { useSale } from './use';
 export function Frame() {
   const { cart } = useShop();
   const { pathname } = useLocation();
-  useEffect(() => window.scrollTo(0, 0), [pathname]);
+  useEffect(() => {
+    window.scrollTo(0, 0);
+  }, [pathname]);
   const count = cart.reduce((sum, item) => sum + item.qty, 0);
   return (
     <>

@@ -41,7 +41,8 @@ export function ShopProvider({ children }: { children: ReactNode }) {
 
   if (catalogue.error) return <p className="notice page">The shop is closed just now: {catalogue.error.message}.</p>;
   if (!catalogue.value) return <p className="notice page" aria-busy="true">Opening the shutters…</p>;
-  const { products, countries } = catalogue.value;
+  const { products } = catalogue.value;
+  const countries = catalogue.value.countries.toSorted((a, b) => a.name.localeCompare(b.name));
   const { prices = [], ...head } = priced.value ?? { prices: [] };
   return (
     <Context

@@ -109,7 +109,7 @@ function Sum({ total }: { total: Total }) {
       <div><dt>Goods, before tax</dt><dd>{show(total.list)}</dd></div>
       {total.discount > 0 && <div className="saved"><dt>Discounts {total.code?.code}</dt><dd>−{show(total.discount)}</dd></div>}
       <div><dt>Shipping</dt><dd>{total.shipping.base ? show(total.shipping.base) : 'free'}</dd></div>
-      {total.taxes.map(({ rate, tax }) => (
+      {total.taxes.filter(({ tax }) => tax > 0).map(({ rate, tax }) => (
         <div key={rate}><dt>{rate} % {total.taxName}</dt><dd>{show(tax)}</dd></div>
       ))}
       <div className="total"><dt>Total</dt><dd>{show(total.total)}</dd></div>
