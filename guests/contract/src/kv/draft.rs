@@ -1,6 +1,6 @@
 //! wasi:keyvalue@0.2.0-draft: cursors and counters are unsigned numbers, and there is no compare-and-swap.
 
-use super::{Bucket, Swap, access_denied, no_such_store, number, parse, run};
+use super::{Bucket, Found, Swap, access_denied, no_such_store, number, parse, run};
 use crate::{Reply, Target};
 
 wit_bindgen::generate!({ path: "../wit", world: "kv", generate_all });
@@ -54,7 +54,7 @@ impl Bucket for store::Bucket {
         Err(Reply::text(501, "this draft has no compare-and-swap"))
     }
 
-    fn get_many(&self, keys: &[String]) -> Result<Vec<(String, Option<Vec<u8>>)>, Reply> {
+    fn get_many(&self, keys: &[String]) -> Result<Vec<Found>, Reply> {
         let found = batch::get_many(self, keys).map_err(refused)?;
         // An absent pair doesn't say its key here; its place does.
         let pair = |(found, asked): (Option<(String, Vec<u8>)>, &String)| match found {

@@ -1,6 +1,6 @@
 //! wasi:keyvalue@0.2.0-draft2: cursors are text, counters signed, and there is a compare-and-swap.
 
-use super::{Bucket, Swap, access_denied, no_such_store, number, parse, run};
+use super::{Bucket, Found, Swap, access_denied, no_such_store, number, parse, run};
 use crate::{Reply, Target};
 
 wit_bindgen::generate!({ path: "../wit", world: "kv2", generate_all });
@@ -72,7 +72,7 @@ impl Bucket for store::Bucket {
         }
     }
 
-    fn get_many(&self, keys: &[String]) -> Result<Vec<(String, Option<Vec<u8>>)>, Reply> {
+    fn get_many(&self, keys: &[String]) -> Result<Vec<Found>, Reply> {
         batch::get_many(self, keys).map_err(refused)
     }
 

@@ -24,10 +24,13 @@ trait Bucket {
     fn increment(&self, key: &str, delta: &str) -> Result<String, Reply>;
     fn swap(&self, key: &str, swap: &Swap) -> Result<(), Reply>;
     /// Pairs as the host returned them.
-    fn get_many(&self, keys: &[String]) -> Result<Vec<(String, Option<Vec<u8>>)>, Reply>;
+    fn get_many(&self, keys: &[String]) -> Result<Vec<Found>, Reply>;
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), Reply>;
     fn delete_many(&self, keys: &[String]) -> Result<(), Reply>;
 }
+
+/// A key, and its value if it exists.
+type Found = (String, Option<Vec<u8>>);
 
 /// A compare-and-swap.
 struct Swap {
@@ -151,4 +154,42 @@ fn no_such_store() -> Reply {
 
 fn access_denied() -> Reply {
     Reply::text(403, "access denied")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_stores_are_decoded_and_keys_may_hold_slashes() {
+        for (path, store, key) in [
+            ("/s/cache/k/a", "cache", "a"),
+            ("/s/cache/k/thumbs/1", "cache", "thumbs/1"),
+            ("/s/a%2Fb/k/x%20y", "a/b", "x y"),
+            ("/s//k/a", "", "a"),
+        ] {
+            let (found, call) = parse("GET", &Target::parse(Some(path.to_owned())), Vec::new()).ok().expect(path);
+            assert_eq!(found, store, "{path}");
+            assert!(matches!(call, Call::Get(found) if found == key), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_empty_expectation_means_that_the_key_must_not_exist() {
+        for (query, expected) in [("cas=", None), ("cas=old", Some(b"old".to_vec()))] {
+            let target = Target::parse(Some(format!("/s/cache/k/a?{query}")));
+            let (_, call) = parse("POST", &target, b"new".to_vec()).ok().expect(query);
+            assert!(matches!(call, Call::Swap(_, swap) if swap.expected == expected), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_call_is_refused() {
+        for (method, path) in
+            [("GET", "/"), ("GET", "/s/cache"), ("PATCH", "/s/cache/k/a"), ("POST", "/s/cache/get-many")]
+        {
+            let reply = parse(method, &Target::parse(Some(path.to_owned())), b"{".to_vec()).err().expect(path);
+            assert_eq!(reply.status, 400, "{method} {path}");
+        }
+    }
 }
