@@ -1,0 +1,123 @@
+//! wasi:keyvalue@0.2.0-draft2, mapped onto [`Bucket`]. Numbers are signed, cursors are the last key, and there is a
+//! compare-and-swap. As in the first draft, an instance waits in these functions; the shard does not.
+
+use super::bucket::{Bucket, Cas, Error, Swapped};
+use super::{Interfaces, View};
+use wasmtime::component::Resource;
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "wit/keyvalue-0.2.0-draft2",
+        world: "imports",
+        imports: { default: async | trappable },
+        with: {
+            "wasi:keyvalue/store.bucket": crate::kv::Bucket,
+            "wasi:keyvalue/atomics.cas": crate::kv::Cas,
+        },
+        trappable_error_type: { "wasi:keyvalue/store.error" => crate::kv::Error },
+    });
+}
+
+use bindings::wasi::keyvalue::atomics::CasError;
+use bindings::wasi::keyvalue::{atomics, batch, store};
+
+pub(super) fn link(linker: &mut wasmtime::component::Linker<coracle_host::Guest>) -> wasmtime::Result<()> {
+    store::add_to_linker::<_, Interfaces>(linker, View::of)?;
+    atomics::add_to_linker::<_, Interfaces>(linker, View::of)?;
+    batch::add_to_linker::<_, Interfaces>(linker, View::of)
+}
+
+fn wire(error: Error) -> wasmtime::Result<store::Error> {
+    match error {
+        Error::NoSuchStore => Ok(store::Error::NoSuchStore),
+        Error::AccessDenied => Ok(store::Error::AccessDenied),
+        Error::Other(text) => Ok(store::Error::Other(text)),
+        Error::Handle(error) => Err(error.into()),
+    }
+}
+
+impl store::Host for View<'_> {
+    async fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, Error> {
+        self.open(&identifier)
+    }
+
+    fn convert_error(&mut self, error: Error) -> wasmtime::Result<store::Error> {
+        wire(error)
+    }
+}
+
+impl store::HostBucket for View<'_> {
+    async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>, Error> {
+        self.bucket(&bucket)?.get(key).await
+    }
+
+    async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Result<(), Error> {
+        self.bucket(&bucket)?.set(key, value).await
+    }
+
+    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<(), Error> {
+        self.bucket(&bucket)?.delete(key).await
+    }
+
+    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool, Error> {
+        self.bucket(&bucket)?.exists(key).await
+    }
+
+    async fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<String>) -> Result<store::KeyResponse, Error> {
+        let (keys, cursor) = self.bucket(&bucket)?.keys(cursor).await?;
+        Ok(store::KeyResponse { keys, cursor })
+    }
+
+    async fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
+        self.table.delete(bucket)?;
+        Ok(())
+    }
+}
+
+impl atomics::Host for View<'_> {
+    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: i64) -> Result<i64, Error> {
+        let bounds = (i64::MIN.into(), i64::MAX.into());
+        let sum = self.bucket(&bucket)?.increment(key, delta.into(), bounds).await?;
+        i64::try_from(sum).map_err(|_| Error::Other("the sum would overflow".to_owned()))
+    }
+
+    async fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), CasError>> {
+        let cas = self.table.delete(cas)?;
+        match cas.swap(value).await {
+            Ok(Swapped::Done) => Ok(Ok(())),
+            Ok(Swapped::Failed(newer)) => Ok(Err(CasError::CasFailed(self.table.push(newer)?))),
+            Err(error) => Ok(Err(CasError::StoreError(wire(error)?))),
+        }
+    }
+}
+
+impl atomics::HostCas for View<'_> {
+    async fn new(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Resource<Cas>, Error> {
+        let cas = self.bucket(&bucket)?.compare(key).await?;
+        Ok(self.table.push(cas)?)
+    }
+
+    async fn current(&mut self, cas: Resource<Cas>) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.table.get(&cas)?.current().map(<[u8]>::to_vec))
+    }
+
+    async fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
+        self.table.delete(cas)?;
+        Ok(())
+    }
+}
+
+impl batch::Host for View<'_> {
+    async fn get_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<Vec<(String, Option<Vec<u8>>)>, Error> {
+        let values = self.bucket(&bucket)?.get_many(keys.clone()).await?;
+        Ok(keys.into_iter().zip(values).collect())
+    }
+
+    async fn set_many(&mut self, bucket: Resource<Bucket>, key_values: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+        self.bucket(&bucket)?.set_many(key_values).await
+    }
+
+    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<(), Error> {
+        self.bucket(&bucket)?.delete_many(keys).await
+    }
+}
