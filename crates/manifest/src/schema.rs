@@ -45,11 +45,9 @@ pub fn schema(grants: &[(&str, Value)], stores: &[(&str, Value)]) -> Value {
         "upstream": upstream(),
         "store": store(stores),
     });
-    if let Some(root) = root.as_object_mut() {
-        root.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
-        root.insert("title".to_owned(), json!("coracle.toml"));
-        root.insert("definitions".to_owned(), definitions);
-    }
+    insert(&mut root, "$schema", json!("http://json-schema.org/draft-07/schema#"));
+    insert(&mut root, "title", json!("coracle.toml"));
+    insert(&mut root, "definitions", definitions);
     root
 }
 
@@ -58,6 +56,12 @@ fn object(description: &str, properties: Value, required: &[&str]) -> Value {
         "description": description, "type": "object", "properties": properties, "required": required,
         "additionalProperties": false,
     })
+}
+
+fn insert(schema: &mut Value, key: &str, value: Value) {
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert(key.to_owned(), value);
+    }
 }
 
 fn by_name(description: &str, reference: &str) -> Value {
@@ -80,7 +84,7 @@ fn component(grants: &[(&str, Value)]) -> Value {
     let count = json!({ "type": "integer", "minimum": 1, "maximum": MAX_COUNT });
     let described = |text: &str| {
         let mut schema = count.clone();
-        schema["description"] = json!(text);
+        insert(&mut schema, "description", json!(text));
         schema
     };
     let reuse = object(
@@ -147,8 +151,9 @@ fn route() -> Value {
         &["path"],
     );
     let one = ["to", "static", "redirect"].map(|key| json!({ "required": [key] }));
-    route["oneOf"] = json!(one);
-    route["dependencies"] = json!({ "index": ["static"], "spa": ["static"], "status": ["redirect"] });
+    insert(&mut route, "oneOf", json!(one));
+    let beside = json!({ "index": ["static"], "spa": ["static"], "status": ["redirect"] });
+    insert(&mut route, "dependencies", beside);
     route
 }
 
