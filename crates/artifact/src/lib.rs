@@ -6,17 +6,22 @@
 //! No input, however hostile, makes these functions panic, overflow the stack or use memory out of proportion.
 
 mod admit;
+mod admitted;
 mod interface;
 mod lookalike;
 mod nesting;
+mod options;
 mod read;
 mod refusal;
 mod scan;
 mod world;
 
-pub use admit::{Admitted, Digest, Options, Producer, Warning, admit};
+pub use admit::admit;
+pub use admitted::{Admitted, Digest, Warning};
 pub use interface::Interface;
 pub use lookalike::Lookalike;
-pub use read::{DEFAULT_MAX_BYTES, Rejected, load, read};
+pub use options::{DEFAULT_MAX_BYTES, Options};
+pub use read::{Rejected, load, read};
 pub use refusal::{CoreModule, NotHttp, Refusal};
+pub use scan::Producer;
 pub use world::World;

@@ -4,11 +4,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::admit::{Admitted, Options, admit};
+use crate::admit::admit;
+use crate::admitted::Admitted;
+use crate::options::Options;
 use crate::refusal::Refusal;
-
-/// The size up to which `Options::default` admits, in bytes: 256 MiB, ten times what JavaScript and Python engines need.
-pub const DEFAULT_MAX_BYTES: u64 = 256 << 20;
 
 /// A refusal together with the file it is about; reads `path: refusal`.
 #[derive(Debug, thiserror::Error)]

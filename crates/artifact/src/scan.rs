@@ -9,15 +9,26 @@ use wasmparser::{
     ProducersSectionReader,
 };
 
-use crate::admit::{Options, Producer};
 use crate::interface::Interface;
 use crate::nesting;
+use crate::options::Options;
 use crate::refusal::{CoreModule, Refusal, quotable};
 
 /// Producers kept at most; real components have about ten.
 const MAX_PRODUCERS: usize = 256;
 /// Characters kept of a producer's name or version and of a plain import or export.
 const MAX_NAME: usize = 200;
+
+/// A tool that took part in making a component, from its `producers` sections on all levels.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Producer {
+    /// `language`, `processed-by` or `sdk`.
+    pub field: String,
+    /// Such as `rustc`.
+    pub name: String,
+    /// As the tool wrote it; empty for some.
+    pub version: String,
+}
 
 /// What a pass over a component found.
 #[derive(Debug, Default)]

@@ -37,6 +37,10 @@ fn paths_that_give_no_bytes() {
         "the file is too large: 3 MiB where at most 2 MiB are allowed; make sure it is the component itself, built in release mode"
     );
     assert_eq!(read(&at("large.wasm"), 3_000_000).unwrap().len(), 3_000_000);
+    // Refused by its length, before a byte is read.
+    std::fs::File::create(at("sparse.wasm")).unwrap().set_len((256 << 20) + 1).unwrap();
+    let sparse = load(&at("sparse.wasm"), &Options::default()).unwrap_err().refusal.to_string();
+    assert!(sparse.starts_with("the file is too large: 257 MiB where at most 256 MiB are allowed"), "{sparse}");
     // A device without an end.
     assert_eq!(
         read("/dev/zero".as_ref(), 10).unwrap_err().to_string(),
