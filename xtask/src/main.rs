@@ -3,6 +3,7 @@
 //! Here the command line is parsed, the command run, its error printed once. Nothing of the product is in this package.
 
 mod guests;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
@@ -22,12 +23,15 @@ struct Options {
 enum Command {
     /// Build the test guests (sets p3, p2, js, py; all by default) into <target>/guests/<set>/
     Guests { sets: Vec<guests::Set> },
+    /// Check the invariants of ARCHITECTURE.md that a program can check
+    Tidy,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
     let result = Workspace::find().and_then(|workspace| match options.command {
         Command::Guests { sets } => guests::run(&workspace, &sets),
+        Command::Tidy => tidy::run(&workspace),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

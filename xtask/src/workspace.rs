@@ -3,21 +3,21 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use cargo_metadata::{Metadata, MetadataCommand};
+use cargo_metadata::MetadataCommand;
 
 pub struct Workspace {
     /// The checkout.
     pub root: PathBuf,
     /// Cargo's target directory, wherever the environment put it.
     pub target: PathBuf,
-    pub metadata: Metadata,
 }
 
 impl Workspace {
     pub fn find() -> Result<Self> {
         let metadata = MetadataCommand::new().no_deps().exec().context("`cargo metadata` failed")?;
-        let root = metadata.workspace_root.clone().into_std_path_buf();
-        let target = metadata.target_directory.clone().into_std_path_buf();
-        Ok(Self { root, target, metadata })
+        Ok(Self {
+            root: metadata.workspace_root.into_std_path_buf(),
+            target: metadata.target_directory.into_std_path_buf(),
+        })
     }
 }

@@ -19,7 +19,7 @@ use crate::cache::Cache;
 use crate::error::{Error, io};
 use crate::process::{LONG, on_path, query, run};
 use crate::progress::Progress;
-use crate::rust::Target;
+use crate::target::Target;
 
 /// Raised when this recipe changes what comes out, so that caches made by the older one aren't used.
 const RECIPE: &str = "r1";
@@ -264,8 +264,7 @@ impl Apt {
     /// A field of the package's newest version.
     fn field(&self, package: &str, field: &str) -> Option<String> {
         let text = run(self.command("apt-cache").args(["show", "--no-all-versions", package]), LONG).ok()?;
-        let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(": ").map(str::to_owned));
-        value
+        text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(": ").map(str::to_owned))
     }
 
     /// `package` and everything it needs that isn't installed; libc is on any machine that has apt.

@@ -13,7 +13,8 @@ use crate::jco::{self, Jco};
 use crate::process::{query, run};
 use crate::progress::Progress;
 use crate::python::{self, ComponentizePy};
-use crate::rust::{RustWasm, Target};
+use crate::rust::RustWasm;
+use crate::target::Target;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -16,7 +16,8 @@ use crate::hash::{Hash, source_files};
 use crate::jco::{self, Jco};
 use crate::progress::Progress;
 use crate::python::ComponentizePy;
-use crate::rust::{RustWasm, Target};
+use crate::rust::RustWasm;
+use crate::target::Target;
 use crate::wit;
 
 /// Sources that become one component, or several for a Rust package.

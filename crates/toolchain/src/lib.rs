@@ -22,6 +22,7 @@ mod process;
 mod progress;
 mod python;
 mod rust;
+mod target;
 mod wit;
 
 pub use cache::Cache;
@@ -31,4 +32,5 @@ pub use guest::{Built, Guest, build};
 pub use jco::Jco;
 pub use progress::{Progress, seconds};
 pub use python::ComponentizePy;
-pub use rust::{RustWasm, Target};
+pub use rust::RustWasm;
+pub use target::Target;

@@ -33,7 +33,10 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<String, Erro
     if status.success() {
         return Ok(out);
     }
-    let output = [out.trim(), err.trim()].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
+    // Cargo's messages to programs are of no use to people.
+    let out: Vec<&str> = out.lines().filter(|line| !line.starts_with("{\"")).collect();
+    let (out, err) = (out.join("\n"), err.trim());
+    let output = [out.trim(), err].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
     Err(Error::Failed { command: shown, status: status.to_string(), output })
 }
 

@@ -15,27 +15,10 @@ use crate::debian;
 use crate::error::Error;
 use crate::process::{on_path, query, run};
 use crate::progress::Progress;
+use crate::target::Target;
 
 /// rustup waits long for a server that isn't there; a download of the target takes seconds.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(60);
-
-/// What guests are compiled for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// `wasm32-wasip2`: std has stdio, clocks and files through WASI 0.2; the linker makes a component by itself.
-    Wasip2,
-    /// `wasm32-unknown-unknown`: smaller, imports nothing by itself; componentized through the same linker.
-    UnknownUnknown,
-}
-
-impl Target {
-    pub fn triple(self) -> &'static str {
-        match self {
-            Self::Wasip2 => "wasm32-wasip2",
-            Self::UnknownUnknown => "wasm32-unknown-unknown",
-        }
-    }
-}
 
 /// A compiler that makes components for one target.
 #[derive(Debug, Clone)]
