@@ -112,9 +112,10 @@ impl Address {
     }
 }
 
-/// Whether `echo` sends a request header back: `content-type` and all of `x-*`.
+/// Whether `echo` sends a request header back: `content-type`, `trailer` (without which HTTP/1 drops trailers), all of `x-*`.
 pub fn is_echoed(header: &str) -> bool {
-    header.eq_ignore_ascii_case("content-type") || header.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"))
+    let header = header.to_ascii_lowercase();
+    header == "content-type" || header == "trailer" || header.starts_with("x-")
 }
 
 /// The answer of an outbound request, or the error that took its place.

@@ -2,7 +2,7 @@
 //! `content-type` and `x-*` headers come back too, and trailers.
 
 use coracle_guests_contract::is_echoed;
-use coracle_guests_p2::{Source, proxy, respond, target};
+use coracle_guests_p2::{Sink, Source, proxy, respond, target};
 use wasip2::http::types::{Fields, IncomingRequest, ResponseOutparam};
 
 proxy!(handle);
@@ -13,14 +13,21 @@ fn handle(request: IncomingRequest, out: ResponseOutparam) {
     let headers = Fields::from_list(&echoed).expect("the host accepted these headers once");
     let source = Source::of(&request);
     let sink = respond(out, 200, headers);
-    if pass {
-        sink.splice(source.stream());
-    } else {
-        while let Some(chunk) = source.next() {
-            if sink.write(&chunk).is_err() || sink.flush().is_err() {
-                return; // The client left.
-            }
-        }
+    let copied = if pass { splice(&source, &sink) } else { pump(&source, &sink) };
+    // Of a request that broke off, the echo breaks off too: its body isn't ended.
+    if let (Ok(()), Ok(trailers)) = (copied, source.end()) {
+        sink.end(trailers);
     }
-    sink.end(source.end());
+}
+
+fn splice(source: &Source, sink: &Sink) -> Result<(), String> {
+    sink.splice(source.stream()).map_err(|error| error.to_string())
+}
+
+fn pump(source: &Source, sink: &Sink) -> Result<(), String> {
+    while let Some(chunk) = source.next()? {
+        // An error here is a client that left.
+        sink.write(&chunk).and_then(|()| sink.flush()).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }

@@ -25,7 +25,7 @@ fn start(request: &IncomingRequest, target: &Target, name: &str, url: &str) -> O
     };
     let sending = send(&method, url).map(|(sending, sink)| {
         match name {
-            "post" => pump(&Source::of(request), sink),
+            "post" => pump(Source::of(request), sink),
             _ => sink.end(None),
         }
         sending
@@ -33,12 +33,16 @@ fn start(request: &IncomingRequest, target: &Target, name: &str, url: &str) -> O
     Some((name.to_owned(), sending))
 }
 
-/// A write that fails is told by the answer, or the error in its place.
-fn pump(source: &Source, sink: Sink) {
-    while let Some(chunk) = source.next() {
-        if sink.write(&chunk).is_err() || sink.flush().is_err() {
-            return;
+/// A write that fails is told by the answer, or the error in its place; a body that broke off must not look whole.
+fn pump(source: Source, sink: Sink) {
+    loop {
+        match source.next() {
+            Ok(Some(chunk)) if sink.write(&chunk).and_then(|()| sink.flush()).is_ok() => {}
+            Ok(None) => break,
+            _ => return,
         }
     }
-    sink.end(None);
+    if let Ok(trailers) = source.end() {
+        sink.end(trailers);
+    }
 }

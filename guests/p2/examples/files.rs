@@ -76,7 +76,7 @@ fn read(path: &str) -> Result<Reply, Reply> {
 fn write(path: &str, content: &Source) -> Result<Reply, Reply> {
     let file = open(path, OpenFlags::CREATE | OpenFlags::TRUNCATE, DescriptorFlags::WRITE)?;
     let stream = file.write_via_stream(0).map_err(refused)?;
-    while let Some(chunk) = content.next() {
+    while let Some(chunk) = content.next().map_err(|error| Reply::text(400, error))? {
         write_all(&stream, &chunk).map_err(broken)?;
     }
     stream.blocking_flush().map_err(broken)?;

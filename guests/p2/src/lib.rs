@@ -83,9 +83,15 @@ impl Sink {
         self.stream.blocking_flush()
     }
 
-    /// Lets the host copy from a stream until it ends.
-    pub fn splice(&self, from: &InputStream) {
-        while self.stream.blocking_splice(from, CHUNK).is_ok() {}
+    /// Lets the host copy from a stream until it ends; an error when it broke off, or when this one did.
+    pub fn splice(&self, from: &InputStream) -> Result<(), StreamError> {
+        loop {
+            match self.stream.blocking_splice(from, CHUNK) {
+                Ok(_) => {}
+                Err(StreamError::Closed) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Completes the body.
@@ -149,32 +155,33 @@ impl Source {
         &self.stream
     }
 
-    /// The next bytes, at most `CHUNK`, or None at the end, a failed one included.
-    pub fn next(&self) -> Option<Vec<u8>> {
-        self.stream.blocking_read(CHUNK).ok()
-    }
-
-    /// A whole body in memory, for those that are short; the name of the error code if it broke off.
-    pub fn collect(self) -> Result<Vec<u8>, String> {
-        let mut all = Vec::new();
-        loop {
-            match self.stream.blocking_read(CHUNK) {
-                Ok(chunk) => all.extend_from_slice(&chunk),
-                Err(StreamError::Closed) => return Ok(all),
-                Err(StreamError::LastOperationFailed(error)) => {
-                    return Err(http_error_code(&error).map_or_else(|| error.to_debug_string(), named));
-                }
+    /// The next bytes, at most `CHUNK`, or None at the end; the name of the error code if the body broke off.
+    pub fn next(&self) -> Result<Option<Vec<u8>>, String> {
+        match self.stream.blocking_read(CHUNK) {
+            Ok(chunk) => Ok(Some(chunk)),
+            Err(StreamError::Closed) => Ok(None),
+            Err(StreamError::LastOperationFailed(error)) => {
+                Err(http_error_code(&error).map_or_else(|| error.to_debug_string(), named))
             }
         }
     }
 
-    /// The trailers, once the body is read; none also if the body broke off.
-    pub fn end(self) -> Option<Fields> {
+    /// A whole body in memory, for those that are short.
+    pub fn collect(self) -> Result<Vec<u8>, String> {
+        let mut all = Vec::new();
+        while let Some(chunk) = self.next()? {
+            all.extend_from_slice(&chunk);
+        }
+        Ok(all)
+    }
+
+    /// The trailers, once the body is read.
+    pub fn end(self) -> Result<Option<Fields>, String> {
         let Self { stream, body } = self;
         drop(stream);
         let trailers = IncomingBody::finish(body);
         trailers.subscribe().block();
-        trailers.get()?.ok()?.ok()?
+        trailers.get().expect("its pollable is ready").expect("they are taken once, here").map_err(named)
     }
 }
 
