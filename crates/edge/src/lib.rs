@@ -1,1 +1,38 @@
-//! placeholder
+//! The edge: listens, routes, serves, falls back, reloads and drains. It is the wiring of `up`, `dev` and `test` alike.
+//!
+//! [`Edge::start`] is the one way in. The way of a request is `serve.rs`, from top to bottom; everything else is built off
+//! that way, in the hub thread (`edge.rs`), and swapped in. Error responses are made in `respond.rs` alone.
+
+mod admin;
+mod call;
+mod chain;
+mod destination;
+mod edge;
+mod forward;
+mod health;
+mod lent;
+mod listen;
+mod live;
+mod load;
+pub mod logging;
+mod probe;
+mod record;
+mod redirect;
+mod respond;
+mod serve;
+mod settings;
+mod shard;
+mod state;
+mod static_files;
+mod supervise;
+mod tunnel;
+mod upstream;
+mod watch;
+
+pub use edge::{Edge, StartError};
+pub use listen::ListenError;
+pub use live::Reloaded;
+pub use load::{LoadError, check_tables};
+pub use settings::{AppSource, Settings};
+pub use state::AppState;
+pub use upstream::Timeouts;

@@ -1,0 +1,473 @@
+//! The process as a whole: start, reload, shut down. One hub thread owns the state's replacement and the upstreams' processes.
+//!
+//! ```text
+//!   start: bind ─▶ load ─▶ shards, admin ─▶ running ─ reload (build aside, swap) ─┐
+//!                                             ▲───────────────────────────────────┘
+//!   shutdown: drain (no new connections) ─▶ all done, or the deadline ─▶ pools ─▶ shards ─▶ processes ─▶ admin
+//! ```
+
+use crate::admin::{self, Admin};
+use crate::listen::{self, ListenError};
+use crate::live::{Live, Reload, Reloaded};
+use crate::load::{LoadError, Loader};
+use crate::record::Sink;
+use crate::settings::{AppSource, Settings};
+use crate::shard::Shard;
+use crate::state::AppState;
+use crate::supervise::{Supervisor, Watched};
+use crate::tunnel::Tunnels;
+use crate::watch::Files;
+use arc_swap::ArcSwap;
+use coracle_host::{Engine, EngineError, Note, Resources};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Why the edge did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("the admin listener does not start")]
+    Admin(#[source] io::Error),
+    #[error("a thread does not start")]
+    Thread(#[source] io::Error),
+}
+
+/// A running edge. Dropping it shuts down without waiting.
+pub struct Edge {
+    addrs: Vec<SocketAddr>,
+    admin: Option<(SocketAddr, Admin)>,
+    reloads: mpsc::Sender<Reload>,
+    live: Arc<Live>,
+    ended: watch::Receiver<bool>,
+}
+
+/// What the start hands out.
+struct Started {
+    addrs: Vec<SocketAddr>,
+    admin: Option<(SocketAddr, Admin)>,
+    live: Arc<Live>,
+}
+
+impl Edge {
+    /// Binds, loads and serves. Requests are answered from here on; upstreams may still be starting.
+    ///
+    /// # Errors
+    /// When an address is taken or the app can't be loaded; nothing is left running then.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let (started, has_started) = oneshot::channel();
+        let (ending, ended) = watch::channel(false);
+        let (reloads, asked) = mpsc::channel(16);
+        let hub = move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(started.send(Err(StartError::Thread(error)))),
+            };
+            runtime.block_on(async {
+                match Box::pin(Hub::start(settings, asked)).await {
+                    Err(error) => drop(started.send(Err(error))),
+                    Ok((hub, handed)) => {
+                        drop(started.send(Ok(handed)));
+                        Box::pin(hub.run()).await;
+                    }
+                }
+            });
+            runtime.shutdown_background();
+            ending.send_replace(true);
+        };
+        std::thread::Builder::new().name("hub".to_owned()).spawn(hub).map_err(StartError::Thread)?;
+        let lost = || StartError::Thread(io::Error::other("the hub thread ended"));
+        let Started { addrs, admin, live } = has_started.await.map_err(|_| lost())??;
+        Ok(Self { addrs, admin, reloads, live, ended })
+    }
+
+    /// The addresses it listens on, in the order of the settings.
+    pub fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
+    }
+
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|(addr, _)| *addr)
+    }
+
+    /// What changing admin calls must bring, and the file it was written to, if it was made up.
+    pub fn admin_token(&self) -> Option<(&str, Option<&PathBuf>)> {
+        self.admin.as_ref().map(|(_, admin)| (admin.token.as_str(), admin.token_file.as_ref()))
+    }
+
+    /// The state in use.
+    pub fn state(&self) -> Arc<AppState> {
+        self.live.state.load_full()
+    }
+
+    /// What the user should know about the components in use.
+    pub fn notes(&self) -> Vec<Note> {
+        self.live.state.load().notes.clone()
+    }
+
+    /// Sockets that are passed through at the moment.
+    pub fn tunnels(&self) -> usize {
+        self.live.tunnels.open()
+    }
+
+    /// Loads the app anew and swaps it in; running requests keep the old one.
+    ///
+    /// # Errors
+    /// With everything that is wrong; the old state stays in use.
+    pub async fn reload(&self) -> Result<Reloaded, LoadError> {
+        let (done, outcome) = oneshot::channel();
+        self.reloads.send(done).await.map_err(|_| LoadError::Interrupted)?;
+        outcome.await.map_err(|_| LoadError::Interrupted)?
+    }
+
+    /// Begins to drain. Returns at once; `wait` tells when all has ended.
+    pub fn shutdown(&self) {
+        self.live.drain.cancel();
+    }
+
+    /// Breaks off what still runs.
+    pub fn shutdown_now(&self) {
+        self.live.drain.cancel();
+        self.live.now.cancel();
+    }
+
+    /// Returns when everything has ended.
+    pub async fn wait(&self) {
+        // The hub thread ended without saying so: it has ended all the same.
+        let _ = self.ended.clone().wait_for(|ended| *ended).await;
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        self.shutdown_now();
+    }
+}
+
+/// How long requests on a replaced state keep its processes and instances, at most.
+const RELEASE: Duration = Duration::from_secs(5);
+
+/// When a replaced state is no longer in use.
+#[derive(Clone)]
+struct Released {
+    token: CancellationToken,
+    patience: Duration,
+}
+
+impl Released {
+    async fn wait(&self) {
+        // Whoever still runs after that is broken off.
+        let _ = tokio::time::timeout(self.patience, self.token.cancelled()).await;
+    }
+}
+
+/// The thread that owns reloads and processes.
+struct Hub {
+    settings: Settings,
+    loader: Loader,
+    live: Arc<Live>,
+    shards: Vec<JoinHandle<()>>,
+    drained: mpsc::Receiver<usize>,
+    admin: Option<JoinHandle<()>>,
+    supervisors: BTreeMap<String, Supervisor>,
+    reloads: mpsc::Receiver<Reload>,
+    files: Files,
+}
+
+impl Hub {
+    async fn start(settings: Settings, reloads: mpsc::Receiver<Reload>) -> Result<(Self, Started), StartError> {
+        let shard_count = settings.shard_count();
+        let bound = settings.listen.iter().map(|addr| listen::shared(*addr, shard_count)).collect::<Result<Vec<_>, _>>()?;
+        let admin = settings.admin.map(listen::exclusive).transpose()?;
+        let loader = loader(&settings)?;
+        let loaded = Box::pin(loader.load(None)).await?;
+        let sink = settings.sink();
+        let live = Arc::new(Live {
+            state: ArcSwap::from_pointee(loaded.state),
+            drain: CancellationToken::new(),
+            now: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            tunnels: loader.tunnels.clone(),
+            counts: Arc::clone(&sink.counts),
+            started: Instant::now(),
+        });
+        let (asking, hears) = mpsc::channel(16);
+        let reloads = merged(reloads, hears);
+        let (admin, admin_thread) = match admin {
+            Some((addr, listener)) => {
+                let admin = Admin::new(&settings, addr, &live, asking).map_err(StartError::Admin)?;
+                let thread = admin::start(admin.clone(), listener).map_err(StartError::Admin)?;
+                (Some((addr, admin)), Some(thread))
+            }
+            None => (None, None),
+        };
+        let (addrs, listeners): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
+        let (shards, drained) = start_shards(&settings, listeners, &live, &sink).map_err(StartError::Thread)?;
+        let files = Files::new(settings.watch);
+        let supervisors = BTreeMap::new();
+        let mut hub = Self {
+            settings, loader, live: Arc::clone(&live), shards, drained, admin: admin_thread, supervisors, reloads, files,
+        };
+        hub.watch_upstreams(loaded.unwatched, None);
+        hub.watch_files();
+        Ok((hub, Started { addrs, admin, live }))
+    }
+
+    async fn run(mut self) {
+        let mut signals = Signals::new(self.settings.signals);
+        let drain = self.live.drain.clone();
+        loop {
+            let answer = tokio::select! {
+                () = drain.cancelled() => break,
+                asked = signals.next() => match asked {
+                    Asked::Reload => None,
+                    Asked::End => {
+                        self.live.drain.cancel();
+                        break;
+                    }
+                },
+                () = self.files.changed() => None,
+                Some(answer) = self.reloads.recv() => Some(answer),
+            };
+            let outcome = Box::pin(self.reload()).await;
+            match (answer, outcome) {
+                (Some(answer), outcome) => drop(answer.send(outcome)),
+                (None, Ok(_)) => {}
+                (None, Err(error)) => tracing::error!("the app stays as it was\n{}", error.render(false)),
+            }
+        }
+        let now = self.live.now.clone();
+        tokio::select! {
+            () = Box::pin(self.end()) => {}
+            () = hurried(&mut signals, &now) => {}
+        }
+    }
+
+    /// Builds the new state aside, swaps it in, and lets go of what it no longer has.
+    async fn reload(&mut self) -> Result<Reloaded, LoadError> {
+        let old = self.live.state.load_full();
+        let loaded = Box::pin(self.loader.load(Some(&old))).await;
+        // A file that was wrong may be put right by the next save.
+        let loaded = loaded.inspect_err(|_| self.watch_files())?;
+        let new = Arc::new(loaded.state);
+        self.live.state.store(Arc::clone(&new));
+        let mut reloaded = Reloaded { generation: new.generation, replaced: Vec::new(), kept: Vec::new() };
+        for (name, component) in &new.components {
+            let same = old.components.get(name).is_some_and(|old| Arc::ptr_eq(&old.component, &component.component));
+            if same { reloaded.kept.push(name.clone()) } else { reloaded.replaced.push(name.clone()) }
+        }
+        let released = Released { token: old.released.token(), patience: self.settings.drain.min(RELEASE) };
+        let retired = old.components.iter().filter(|(name, _)| !reloaded.kept.contains(name));
+        let retired: Vec<_> = retired.map(|(_, loaded)| loaded.component.pool.clone()).collect();
+        let gone = old.upstreams.keys().filter(|name| !new.upstreams.contains_key(*name));
+        let gone: Vec<_> = gone.filter_map(|name| self.supervisors.remove(name)).collect();
+        drop(old);
+        tokio::spawn({
+            let released = released.clone();
+            async move {
+                released.wait().await;
+                retired.iter().for_each(coracle_host::Pool::retire);
+                futures::future::join_all(gone.into_iter().map(Supervisor::stop)).await;
+            }
+        });
+        self.watch_upstreams(loaded.unwatched, Some(&released));
+        self.watch_files();
+        tracing::info!(generation = new.generation, replaced = ?reloaded.replaced, "reloaded");
+        Ok(reloaded)
+    }
+
+    /// `released`: when requests no longer run on the processes that are replaced.
+    fn watch_upstreams(&mut self, unwatched: Vec<Watched>, released: Option<&Released>) {
+        for watched in unwatched {
+            let name = watched.spec.name.clone();
+            let (predecessor, released) = (self.supervisors.remove(&name), released.cloned());
+            let after = async move {
+                if let Some(predecessor) = predecessor {
+                    if let Some(released) = released {
+                        released.wait().await;
+                    }
+                    predecessor.stop().await;
+                }
+            };
+            self.supervisors.insert(name, Supervisor::start(watched, after));
+        }
+    }
+
+    fn watch_files(&mut self) {
+        let state = self.live.state.load();
+        let components = state.app.components.values().map(|component| match &component.source {
+            coracle_manifest::ComponentSource::Path(path) => path.clone(),
+        });
+        let manifest = match &self.settings.app {
+            AppSource::Manifest { path, .. } => Some(path.clone()),
+            AppSource::Given(_) => None,
+        };
+        self.files.watch(components.chain(manifest).collect());
+    }
+
+    /// The way down, in order: what is behind something ends after it.
+    async fn end(&mut self) {
+        let (live, deadline) = (Arc::clone(&self.live), self.settings.drain);
+        let now = live.now.clone();
+        let timer = tokio::spawn({
+            let now = now.clone();
+            async move {
+                tokio::time::sleep(deadline).await;
+                now.cancel();
+            }
+        });
+        for _ in 0..self.shards.len() {
+            let _ = self.drained.recv().await;
+        }
+        tokio::select! {
+            () = live.tunnels.drained() => {}
+            () = now.cancelled() => {}
+        }
+        live.tunnels.cut();
+        let state = live.state.load_full();
+        let pools: Vec<_> = state.components.values().map(|loaded| loaded.component.pool.clone()).collect();
+        pools.iter().for_each(coracle_host::Pool::retire);
+        tokio::select! {
+            _ = futures::future::join_all(pools.iter().map(|pool| Box::pin(pool.drained()))) => {}
+            () = now.cancelled() => {}
+        }
+        live.stop.cancel();
+        let supervisors = std::mem::take(&mut self.supervisors);
+        futures::future::join_all(supervisors.into_values().map(Supervisor::stop)).await;
+        timer.abort();
+        let threads = std::mem::take(&mut self.shards).into_iter().chain(self.admin.take());
+        let threads: Vec<_> = threads.collect();
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
+        let _ = joined.await;
+    }
+}
+
+/// Cancels `now` at a second signal; never returns before the caller is done.
+async fn hurried(signals: &mut Signals, now: &CancellationToken) {
+    loop {
+        if let Asked::End = signals.next().await {
+            now.cancel();
+        }
+    }
+}
+
+/// Both ways to ask for a reload as one.
+fn merged(mut handle: mpsc::Receiver<Reload>, mut admin: mpsc::Receiver<Reload>) -> mpsc::Receiver<Reload> {
+    let (sender, merged) = mpsc::channel(16);
+    let to = sender.clone();
+    tokio::spawn(async move {
+        while let Some(reload) = handle.recv().await {
+            let _ = to.send(reload).await;
+        }
+    });
+    tokio::spawn(async move {
+        while let Some(reload) = admin.recv().await {
+            let _ = sender.send(reload).await;
+        }
+    });
+    merged
+}
+
+fn loader(settings: &Settings) -> Result<Loader, EngineError> {
+    Ok(Loader {
+        engine: Engine::new(&settings.engine)?,
+        plugins: coracle_plugins::all(),
+        resources: Resources {
+            stores: BTreeMap::new(),
+            config: BTreeMap::new(),
+            base_dir: PathBuf::new(),
+            state_dir: PathBuf::new(),
+            open: Arc::default(),
+        },
+        source: settings.app.clone(),
+        state_dir: settings.state_dir.clone(),
+        shards: settings.shard_count(),
+        timeouts: settings.timeouts,
+        tunnels: Tunnels::default(),
+    })
+}
+
+type Threads = (Vec<JoinHandle<()>>, mpsc::Receiver<usize>);
+
+/// `listeners`: for each address one per shard.
+fn start_shards(
+    settings: &Settings,
+    mut listeners: Vec<Vec<std::net::TcpListener>>,
+    live: &Arc<Live>,
+    sink: &Sink,
+) -> io::Result<Threads> {
+    let count = settings.shard_count();
+    let (drained, has_drained) = mpsc::channel(count);
+    let mut threads = Vec::with_capacity(count);
+    for number in 0..count {
+        let shard = Shard {
+            number,
+            listeners: listeners.iter_mut().filter_map(Vec::pop).collect(),
+            live: Arc::clone(live),
+            sink: sink.clone(),
+            header_timeout: settings.header_timeout,
+            max_connections: settings.max_connections.div_ceil(count),
+        };
+        let drained = drained.clone();
+        let run = move || {
+            if let Err(error) = shard.run(drained) {
+                tracing::error!(%error, shard = number, "a shard could not serve");
+            }
+        };
+        threads.push(std::thread::Builder::new().name(format!("shard-{number}")).spawn(run)?);
+    }
+    Ok((threads, has_drained))
+}
+
+/// The signals of the process, if it listens to them.
+struct Signals(Option<Listening>);
+
+struct Listening {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+/// What a signal asks for.
+enum Asked {
+    Reload,
+    End,
+}
+
+impl Signals {
+    fn new(listen: bool) -> Self {
+        let all = || -> io::Result<_> {
+            let (hangup, terminate) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
+            Ok(Listening { hangup, terminate, interrupt: signal(SignalKind::interrupt())? })
+        };
+        match listen.then(all).transpose() {
+            Ok(signals) => Self(signals),
+            Err(error) => {
+                tracing::error!(%error, "signals can't be listened to");
+                Self(None)
+            }
+        }
+    }
+
+    /// The next signal; waits forever when none is listened to.
+    async fn next(&mut self) -> Asked {
+        let Some(signals) = &mut self.0 else { return std::future::pending().await };
+        tokio::select! {
+            _ = signals.hangup.recv() => Asked::Reload,
+            _ = signals.terminate.recv() => Asked::End,
+            _ = signals.interrupt.recv() => Asked::End,
+        }
+    }
+}

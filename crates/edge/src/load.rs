@@ -1,0 +1,379 @@
+//! From a manifest to an [`AppState`], off the hot path: check, admit, open what grants name, compile, link.
+//!
+//! Everything that is wrong is collected, and then nothing is changed. What is the same as before is kept: pools (same bytes,
+//! grants, limits) with their waiting instances, upstreams with their connections and processes.
+
+use crate::chain::chain;
+use crate::destination::{Component, Destination};
+use crate::health::{Health, Watch};
+use crate::redirect::Redirect;
+use crate::settings::AppSource;
+use crate::state::{AppState, LoadedComponent, LoadedUpstream, Released, Route};
+use crate::static_files::StaticFiles;
+use crate::supervise::Watched;
+use crate::tunnel::Tunnels;
+use crate::upstream::{Timeouts, Upstream};
+use coracle_host::{Check, Checked, Engine, Grant, Plugin, Pool, Resources, Spec};
+use coracle_manifest::value::{Node, Value};
+use coracle_manifest::{App, CheckOptions, Diagnostic, Diagnostics, RouteTable, Source, Target};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What every load needs.
+pub struct Loader {
+    pub engine: Engine,
+    pub plugins: Vec<Arc<dyn Plugin>>,
+    /// Holds the backends that are open in this process; the rest of it is filled in anew by each load.
+    pub resources: Resources,
+    pub source: AppSource,
+    pub state_dir: Option<PathBuf>,
+    pub shards: usize,
+    pub timeouts: Timeouts,
+    pub tunnels: Tunnels,
+}
+
+/// A state, and the upstreams in it that nobody watches yet.
+pub struct Loaded {
+    pub state: AppState,
+    pub unwatched: Vec<Watched>,
+}
+
+/// An app could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("can't read the manifest {}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the app can't be loaded")]
+    Refused {
+        source_text: Arc<Source>,
+        diagnostics: Diagnostics,
+    },
+    #[error("loading was interrupted")]
+    Interrupted,
+}
+
+impl LoadError {
+    /// The whole report: every problem with its place, for a person.
+    pub fn render(&self, colour: bool) -> String {
+        match self {
+            Self::Refused { source_text, diagnostics } => diagnostics.render(source_text, colour),
+            Self::Unreadable { .. } | Self::Interrupted => format!("error: {}\n", chain(self)),
+        }
+    }
+}
+
+/// An app whose grants and stores have been read by their plugins.
+struct Checks {
+    app: App,
+    /// By component, in the order of its grants: plugin and what it made of the grant.
+    grants: BTreeMap<String, Vec<(usize, Checked)>>,
+    stores: BTreeMap<String, Checked>,
+}
+
+impl Loader {
+    /// Builds the app anew, keeping what is unchanged in `previous`.
+    ///
+    /// # Errors
+    /// With every problem found; nothing of it has been taken into use.
+    pub async fn load(&self, previous: Option<&AppState>) -> Result<Loaded, LoadError> {
+        let mut diagnostics = Diagnostics::new();
+        let Some(checks) = self.check(&mut diagnostics)? else {
+            return Err(self.refused(diagnostics));
+        };
+        let source = Arc::clone(&checks.app.source);
+        let refused = |diagnostics| LoadError::Refused { source_text: Arc::clone(&source), diagnostics };
+        let components = self.components(&checks, previous, &mut diagnostics).await;
+        let (upstreams, unwatched) = self.upstreams(&checks.app, previous, &mut diagnostics);
+        if diagnostics.has_errors() {
+            return Err(refused(diagnostics));
+        }
+        if !diagnostics.is_empty() {
+            tracing::warn!("{}", diagnostics.render(&source, false));
+        }
+        let (table, _) = RouteTable::new(&checks.app.routes);
+        let routes = routes(&checks.app, &components, &upstreams);
+        let notes = components.values().flat_map(|loaded| loaded.notes.clone()).collect();
+        let generation = previous.map_or(1, |previous| previous.generation + 1);
+        let state = AppState { app: checks.app, generation, table, routes, components, upstreams, notes, released: Released::default() };
+        Ok(Loaded { state, unwatched })
+    }
+
+    fn refused(&self, diagnostics: Diagnostics) -> LoadError {
+        let source = match &self.source {
+            AppSource::Manifest { path, .. } => Source::load(path).unwrap_or_default(),
+            AppSource::Given(app) => (*app.source).clone(),
+        };
+        LoadError::Refused { source_text: Arc::new(source), diagnostics }
+    }
+
+    /// Reads the manifest and has each plugin read its tables. `None` when something is wrong.
+    fn check(&self, diagnostics: &mut Diagnostics) -> Result<Option<Checks>, LoadError> {
+        let app = match &self.source {
+            AppSource::Given(app) => Some((**app).clone()),
+            AppSource::Manifest { path, variant, variables } => {
+                read_manifest(path, variant.as_deref(), variables, &self.plugins, diagnostics)?
+            }
+        };
+        let Some(app) = app else { return Ok(None) };
+        let (stores, grants) = check_tables(&app, &self.plugins, diagnostics);
+        if diagnostics.has_errors() {
+            return Ok(None);
+        }
+        Ok(Some(Checks { app, grants, stores }))
+    }
+
+    async fn components(
+        &self,
+        checks: &Checks,
+        previous: Option<&AppState>,
+        diagnostics: &mut Diagnostics,
+    ) -> BTreeMap<String, LoadedComponent> {
+        let mut loaded = BTreeMap::new();
+        let resources = Arc::new(self.resources(checks));
+        for (name, component) in &checks.app.components {
+            let known = previous.and_then(|state| state.components.get(name));
+            match self.component(checks, component, known, &resources).await {
+                Ok(component) => drop(loaded.insert(name.clone(), component)),
+                Err(problem) => diagnostics.push(problem.at(component.span)),
+            }
+        }
+        loaded
+    }
+
+    async fn component(
+        &self,
+        checks: &Checks,
+        component: &coracle_manifest::Component,
+        known: Option<&LoadedComponent>,
+        resources: &Arc<Resources>,
+    ) -> Result<LoadedComponent, Diagnostic> {
+        let coracle_manifest::ComponentSource::Path(path) = component.source.clone();
+        let admitted = tokio::task::spawn_blocking(move || coracle_artifact::load(&path, &coracle_artifact::Options::default()))
+            .await
+            .map_err(|error| Diagnostic::error("component", error.to_string()))?
+            .map_err(|rejected| Diagnostic::error("component", chain(&rejected)))?;
+        for warning in &admitted.warnings {
+            tracing::warn!(component = component.name, "{warning}");
+        }
+        let digest = admitted.digest.hex();
+        let fingerprint = fingerprint(&digest, component, &checks.app);
+        if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
+            return Ok(known.clone());
+        }
+        let grants = self.prepare(checks.grants.get(&component.name), resources).await?;
+        let spec = Spec {
+            name: Arc::from(component.name.as_str()),
+            component: admitted,
+            env: component.env.clone(),
+            grants,
+            limits: component.limits.clone(),
+            reuse: component.reuse.clone(),
+            strict: component.strict,
+        };
+        let (pool, notes) = Box::pin(Pool::load(&self.engine, spec))
+            .await
+            .map_err(|error| Diagnostic::error("component", format!("component `{}`: {}", component.name, chain(&error))))?;
+        let component = Arc::new(Component { pool, limits: component.limits.clone() });
+        Ok(LoadedComponent { component, digest, fingerprint, notes })
+    }
+
+    /// Opens what the grants name. Every plugin is in the list, denied where nothing was granted.
+    async fn prepare(
+        &self,
+        granted: Option<&Vec<(usize, Checked)>>,
+        resources: &Arc<Resources>,
+    ) -> Result<Vec<(Arc<dyn Plugin>, Grant)>, Diagnostic> {
+        let plugins = self.plugins.clone();
+        let granted = granted.cloned().unwrap_or_default();
+        let resources = Arc::clone(resources);
+        let prepared = tokio::task::spawn_blocking(move || {
+            let prepare = |(position, plugin): (usize, Arc<dyn Plugin>)| {
+                let checked = granted.iter().find(|(at, _)| *at == position).map(|(_, checked)| checked);
+                let grant = checked.map_or(Ok(Grant::Denied), |checked| plugin.prepare(checked, &resources));
+                grant.map(|grant| (plugin, grant))
+            };
+            plugins.into_iter().enumerate().map(prepare).collect::<Result<Vec<_>, _>>()
+        });
+        prepared
+            .await
+            .map_err(|error| Diagnostic::error("grant", error.to_string()))?
+            .map_err(|error| Diagnostic::error("grant", chain(&error)))
+    }
+
+    fn resources(&self, checks: &Checks) -> Resources {
+        Resources {
+            stores: checks.stores.clone(),
+            config: checks.app.config.clone(),
+            base_dir: checks.app.base_dir.clone(),
+            state_dir: self.state_dir.clone().unwrap_or_else(|| checks.app.base_dir.join(".coracle")),
+            open: Arc::clone(&self.resources.open),
+        }
+    }
+
+    fn upstreams(
+        &self,
+        app: &App,
+        previous: Option<&AppState>,
+        diagnostics: &mut Diagnostics,
+    ) -> (BTreeMap<String, LoadedUpstream>, Vec<Watched>) {
+        let mut loaded = BTreeMap::new();
+        let mut unwatched = Vec::new();
+        for (name, upstream) in &app.upstreams {
+            let spec = coracle_manifest::Upstream { span: coracle_manifest::Span::default(), ..upstream.clone() };
+            let known = previous.and_then(|state| state.upstreams.get(name)).filter(|known| known.spec == spec);
+            if let Some(known) = known {
+                loaded.insert(name.clone(), known.clone());
+                continue;
+            }
+            let watched = upstream.command.is_some() || upstream.health.is_some();
+            let first = if watched { Health::Starting } else { Health::Ready };
+            let (sender, health) = Watch::new(first, upstream.command.is_some());
+            match Upstream::new(upstream, self.shards, self.timeouts, health, self.tunnels.clone()) {
+                Ok(made) => {
+                    if watched {
+                        unwatched.push(Watched { spec: spec.clone(), health: sender });
+                    }
+                    loaded.insert(name.clone(), LoadedUpstream { upstream: Arc::new(made), spec });
+                }
+                Err(error) => diagnostics.push(Diagnostic::error("upstream", chain(&error)).at(upstream.span)),
+            }
+        }
+        (loaded, unwatched)
+    }
+}
+
+fn read_manifest(
+    path: &Path,
+    variant: Option<&str>,
+    variables: &BTreeMap<String, String>,
+    plugins: &[Arc<dyn Plugin>],
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<App>, LoadError> {
+    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
+    let source = Arc::new(Source::load(path).map_err(unreadable)?);
+    let whole = std::path::absolute(path).map_err(unreadable)?;
+    let grants: Vec<_> = plugins.iter().map(|plugin| plugin.name()).collect();
+    let stores: Vec<_> = plugins.iter().filter_map(|plugin| plugin.store()).map(|(kind, _)| kind).collect();
+    let options = CheckOptions {
+        env: variant,
+        variables: &|name| variables.get(name).cloned(),
+        known_grants: &grants,
+        known_store_kinds: &stores,
+        base_dir: whole.parent().unwrap_or(Path::new("/")),
+    };
+    let (app, found) = coracle_manifest::check(source, &options);
+    diagnostics.append(found);
+    Ok(app)
+}
+
+type Tables = (BTreeMap<String, Checked>, BTreeMap<String, Vec<(usize, Checked)>>);
+
+/// Has each plugin read its stores and grants. Pure; `coracle check` does the same.
+pub fn check_tables(app: &App, plugins: &[Arc<dyn Plugin>], diagnostics: &mut Diagnostics) -> Tables {
+    let mut check = |component: &str, read: &mut dyn FnMut(&mut Check<'_>)| {
+        let (stores, config, base_dir) = (&app.stores, &app.config, app.base_dir.as_path());
+        read(&mut Check { component, stores, config, base_dir, diagnostics });
+    };
+    let mut stores = BTreeMap::new();
+    for (name, store) in &app.stores {
+        let owner = plugins.iter().find(|plugin| plugin.store().is_some_and(|(kind, _)| kind == store.kind));
+        check("", &mut |check| {
+            if let Some(checked) = owner.and_then(|plugin| plugin.check_store(store, check)) {
+                stores.insert(name.clone(), checked);
+            }
+        });
+    }
+    let mut grants: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for (name, component) in &app.components {
+        for grant in &component.grants {
+            let Some((position, plugin)) = plugins.iter().enumerate().find(|(_, plugin)| plugin.name() == grant.name) else {
+                continue;
+            };
+            check(name, &mut |check| {
+                if let Some(checked) = plugin.check(&grant.value, check) {
+                    grants.entry(name.clone()).or_default().push((position, checked));
+                }
+            });
+        }
+    }
+    (stores, grants)
+}
+
+fn routes(
+    app: &App,
+    components: &BTreeMap<String, LoadedComponent>,
+    upstreams: &BTreeMap<String, LoadedUpstream>,
+) -> Vec<Route> {
+    let component = |name: &str| Some(Destination::Component(Arc::clone(&components.get(name)?.component)));
+    let upstream = |name: &str| Some(Destination::Upstream(Arc::clone(&upstreams.get(name)?.upstream)));
+    let planned = |route: &coracle_manifest::Route| {
+        let first = match &route.to {
+            coracle_manifest::Destination::Component(name) => component(name)?,
+            coracle_manifest::Destination::Upstream(name) => upstream(name)?,
+            coracle_manifest::Destination::Static(files) => Destination::Static(Arc::new(StaticFiles::new(files, &route.path))),
+            coracle_manifest::Destination::Redirect { to, status } => {
+                Destination::Redirect(Arc::new(Redirect::new(to, *status)?))
+            }
+        };
+        let fallback = match &route.fallback {
+            Some(Target::Component(name)) => Some(component(name)?),
+            Some(Target::Upstream(name)) => Some(upstream(name)?),
+            None => None,
+        };
+        Some(Route { pattern: Arc::from(title(route)), first, fallback })
+    };
+    // Names were resolved by the manifest; a route that still has no destination answers with "not found".
+    let nowhere = |route| Route { pattern: Arc::from(title(route)), first: Destination::Nowhere, fallback: None };
+    app.routes.iter().map(|route| planned(route).unwrap_or_else(|| nowhere(route))).collect()
+}
+
+/// `GET,POST api.example.com/users/:id`, as far as the route names them.
+fn title(route: &coracle_manifest::Route) -> String {
+    let methods = if route.methods.is_empty() { String::new() } else { format!("{} ", route.methods.join(",")) };
+    format!("{methods}{}{}", route.host.as_deref().unwrap_or_default(), route.path)
+}
+
+/// Everything a pool depends on, spelled out. Two that are equal make the same pool.
+fn fingerprint(digest: &str, component: &coracle_manifest::Component, app: &App) -> String {
+    let coracle_manifest::Component { env, limits, reuse, strict, grants, .. } = component;
+    let mut text = format!("{digest} {env:?} {limits:?} {reuse:?} {strict} {:?} {:?}", app.config, app.base_dir);
+    let mut spell = |name: &str, node: &Node| {
+        // Writing to a String can't fail.
+        let _ = write!(text, " {name:?}=");
+        spell_value(&mut text, node);
+    };
+    grants.iter().for_each(|grant| spell(&grant.name, &grant.value));
+    app.stores.iter().for_each(|(name, store)| spell(name, &store.value));
+    text
+}
+
+/// A value without its place in the file.
+fn spell_value(text: &mut String, node: &Node) {
+    match &node.value {
+        Value::Array(items) => {
+            text.push('[');
+            for item in items {
+                spell_value(text, item);
+                text.push(',');
+            }
+            text.push(']');
+        }
+        Value::Table(table) => {
+            text.push('{');
+            for entry in &table.entries {
+                let _ = write!(text, "{:?}=", entry.key);
+                spell_value(text, &entry.node);
+                text.push(',');
+            }
+            text.push('}');
+        }
+        plain => drop(write!(text, "{plain:?}")),
+    }
+}

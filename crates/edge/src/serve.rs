@@ -1,0 +1,157 @@
+//! One request, from its head to its response, without back and forth:
+//! admit → route → plan → run (→ fall back) → respond; the record fires by itself (`record.rs`).
+//!
+//! It can't fail: whatever goes wrong becomes a response in `respond`.
+
+use crate::call::{Answer, Call};
+use crate::destination::Destination;
+use crate::forward::{self, Peer};
+use crate::record::{Armed, Head, Sink};
+use crate::respond::{self, Refusal};
+use crate::state::AppState;
+use coracle_host::{Body, BodyError, Cause, Failure, Request, Response};
+use coracle_telemetry::{Blame, RequestId, Stage};
+use http::header::HOST;
+use http::uri::{Authority, Scheme};
+use http::{Method, Uri, Version};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// What a request needs to know of the connection it came over.
+#[derive(Clone)]
+pub struct Connection {
+    pub peer: Peer,
+    /// Our end, for requests of HTTP/1.0 that name no host.
+    pub local: SocketAddr,
+    pub shard: usize,
+    pub sink: Sink,
+}
+
+/// What one request is going to do: where it goes first, and where if that can't answer.
+pub struct Plan<'a> {
+    pub first: &'a Destination,
+    pub fallback: Option<&'a Destination>,
+}
+
+/// Answers one request.
+pub async fn serve(state: Arc<AppState>, connection: Connection, request: http::Request<Incoming>) -> Response {
+    let id = RequestId(rand::random());
+    let host = authority(&request, connection.local);
+    let head = Head {
+        method: request.method().clone(),
+        host: host.as_ref().map(|host| host.host().to_ascii_lowercase()).unwrap_or_default(),
+        path: request.uri().path().to_owned(),
+    };
+    let mut record = Armed::new(id, head, connection.sink.clone(), Arc::clone(&state));
+    let answer = match host.and_then(|host| admit(request, host, &record)) {
+        Ok(request) => answer(&state, &connection, request, &mut record).await,
+        Err(refusal) => Ok(Answer::Refused(refusal)),
+    };
+    let response = match answer {
+        Ok(Answer::Response(response)) => response,
+        Ok(Answer::Refused(refusal)) => respond::refused(&refusal, id),
+        Err(failure) => {
+            tell(&failure, id);
+            record.failed(failure.detail.clone());
+            respond::failed(&failure, id)
+        }
+    };
+    record.follow(response)
+}
+
+/// Routes, plans and runs.
+async fn answer(state: &AppState, connection: &Connection, request: Request, record: &mut Armed) -> Result<Answer, Failure> {
+    let host = request.uri().host().unwrap_or_default();
+    let route = match state.route(host, request.method(), request.uri().path()) {
+        Ok(route) => route,
+        Err(refusal) => return Ok(Answer::Refused(refusal)),
+    };
+    let plan = Plan { first: &route.first, fallback: route.fallback.as_ref() };
+    record.routed(&route.pattern, plan.first.name());
+    check_limits(plan.first, &request)?;
+    let keep = plan.fallback.is_some();
+    let call = |request: Request, keep: bool, record: &Armed| {
+        let (peer, shard) = (connection.peer, connection.shard);
+        Call { request, id: record.id(), meter: record.meter(), keep, peer, shard }
+    };
+    let mut failure = match plan.first.call(call(request, keep, record)).await {
+        Ok(answer) => return Ok(answer),
+        Err(failure) => failure,
+    };
+    match (plan.fallback, failure.request.take()) {
+        (Some(fallback), Some(request)) if !is_the_clients(&failure) => {
+            tell(&failure, record.id());
+            record.fell_back(fallback.name(), failure.detail);
+            check_limits(fallback, &request)?;
+            fallback.call(call(*request, false, record)).await
+        }
+        _ => Err(failure),
+    }
+}
+
+/// A request that another destination could not answer either.
+fn is_the_clients(failure: &Failure) -> bool {
+    failure.blame == Blame::Client
+}
+
+/// Makes the address absolute, so that a guest sees scheme and host, and the body one of ours.
+fn admit(request: http::Request<Incoming>, authority: Authority, record: &Armed) -> Result<Request, Refusal> {
+    if request.method() == Method::CONNECT {
+        return Err(Refusal::NotImplemented("this is no forward proxy"));
+    }
+    let (mut parts, body) = request.into_parts();
+    let mut uri = parts.uri.into_parts();
+    if !uri.path_and_query.as_ref().is_some_and(|path| path.as_str().starts_with('/')) {
+        return Err(Refusal::BadRequest("the request's target is no path"));
+    }
+    uri.scheme = Some(Scheme::HTTP);
+    uri.authority = Some(authority);
+    parts.uri = Uri::from_parts(uri).map_err(|_| Refusal::BadRequest("the request's target is no address"))?;
+    let body: Body = body.map_err(BodyError::from).boxed_unsync();
+    Ok(Request::from_parts(parts, record.count_in(body)))
+}
+
+/// The host asked for: of an absolute target, else of the one `Host` header (RFC 9112 §3.2).
+fn authority(request: &http::Request<Incoming>, local: SocketAddr) -> Result<Authority, Refusal> {
+    let hosts = request.headers().get_all(HOST);
+    if hosts.iter().nth(1).is_some() {
+        return Err(Refusal::BadRequest("the request has more than one Host header"));
+    }
+    let bad = Refusal::BadRequest("the Host header is no host");
+    let authority = match (request.uri().authority(), hosts.iter().next()) {
+        (Some(authority), _) => authority.clone(),
+        (None, Some(host)) => Authority::try_from(host.as_bytes()).map_err(|_| bad.clone())?,
+        (None, None) if request.version() < Version::HTTP_11 => {
+            Authority::try_from(local.to_string()).map_err(|_| bad.clone())?
+        }
+        (None, None) => return Err(Refusal::BadRequest("the request has no Host header")),
+    };
+    let plain = !authority.as_str().contains(['@', '"', '\\']) && !authority.host().is_empty();
+    if plain { Ok(authority) } else { Err(bad) }
+}
+
+/// Headers that are too large never reach a component; the host counts the body as it streams.
+fn check_limits(destination: &Destination, request: &Request) -> Result<(), Failure> {
+    let Destination::Component(component) = destination else { return Ok(()) };
+    let limits = &component.limits;
+    let bytes = forward::header_bytes(request.headers());
+    if bytes > limits.request_headers {
+        let detail = format!("{bytes} bytes of headers are more than request_headers = {} allows", limits.request_headers);
+        return Err(Failure::new(Stage::Admit, Blame::Client, Cause::HeadersTooLarge, detail));
+    }
+    Ok(())
+}
+
+/// The failure's detail, for the log alone.
+fn tell(failure: &Failure, id: RequestId) {
+    let Failure { stage, blame, cause, detail, .. } = failure;
+    match blame {
+        Blame::Client => tracing::debug!(request = %id, ?stage, ?blame, ?cause, "{detail}"),
+        Blame::Guest | Blame::Collateral | Blame::Limit | Blame::Upstream => {
+            tracing::warn!(request = %id, ?stage, ?blame, ?cause, "{detail}");
+        }
+        Blame::Host => tracing::error!(request = %id, ?stage, ?blame, ?cause, "{detail}"),
+    }
+}

@@ -1,0 +1,97 @@
+//! Settings of the process, as the command line gives them: plain data, nothing of the app.
+
+use crate::record::Sink;
+use crate::upstream::Timeouts;
+use coracle_manifest::App;
+use coracle_telemetry::{AccessLog, Record};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where the app comes from, at the start and at each reload.
+#[derive(Clone, Debug)]
+pub enum AppSource {
+    /// A file, read anew each time.
+    Manifest {
+        path: PathBuf,
+        /// The `[env.NAME]` to lay over it.
+        variant: Option<String>,
+        /// Values of `{{ NAME }}`, most often the environment of the process.
+        variables: BTreeMap<String, String>,
+    },
+    /// An app that was put together from options; a reload only looks at its components again.
+    Given(Box<App>),
+}
+
+/// How an edge runs.
+#[derive(Clone)]
+pub struct Settings {
+    pub app: AppSource,
+    /// Port 0 picks a free one.
+    pub listen: Vec<SocketAddr>,
+    /// Threads that serve requests; 0 is one per core.
+    pub shards: usize,
+    /// Where the admin listener is; it should be loopback.
+    pub admin: Option<SocketAddr>,
+    /// What changing admin calls must bring; `None` makes one up and writes it to `admin-token` in the state directory.
+    pub admin_token: Option<String>,
+    /// Where embedded stores and the admin token live; `None` is `.coracle` beside the manifest.
+    pub state_dir: Option<PathBuf>,
+    /// Reloads when the manifest or a component's file changes.
+    pub watch: bool,
+    /// Reloads on SIGHUP, drains on SIGTERM and SIGINT, ends at once on a second one.
+    pub signals: bool,
+    pub access: Option<AccessLog>,
+    /// Called with each record on the thread that served the request; must not block.
+    pub tap: Option<Arc<dyn Fn(&Record) + Send + Sync>>,
+    /// How long requests and passed-through sockets may go on after a shutdown began.
+    pub drain: Duration,
+    pub engine: coracle_host::Settings,
+    pub timeouts: Timeouts,
+    /// Until a request's head must be complete, and how long a kept connection may be idle.
+    pub header_timeout: Duration,
+    /// Open at the same time, over all shards; further ones wait to be accepted.
+    pub max_connections: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let manifest = PathBuf::from("coracle.toml");
+        Self {
+            app: AppSource::Manifest { path: manifest, variant: None, variables: BTreeMap::new() },
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            shards: 0,
+            admin: None,
+            admin_token: None,
+            state_dir: None,
+            watch: false,
+            signals: false,
+            access: None,
+            tap: None,
+            drain: Duration::from_secs(10),
+            engine: coracle_host::Settings::default(),
+            timeouts: Timeouts { connect: Duration::from_secs(5), head: Duration::from_secs(60) },
+            header_timeout: Duration::from_secs(30),
+            max_connections: 10_000,
+        }
+    }
+}
+
+impl Settings {
+    /// The number of shards, resolved.
+    pub fn shard_count(&self) -> usize {
+        match self.shards {
+            0 => std::thread::available_parallelism().map_or(1, usize::from).min(MAX_SHARDS),
+            asked => asked.min(MAX_SHARDS),
+        }
+    }
+
+    pub(crate) fn sink(&self) -> Sink {
+        Sink { access: self.access, tap: self.tap.clone(), ..Sink::default() }
+    }
+}
+
+/// Beyond this more threads only cost memory; run more processes.
+const MAX_SHARDS: usize = 64;

@@ -1,0 +1,197 @@
+//! One shard: an OS thread with a runtime and listeners of its own, from its first connection to the end of the drain.
+//!
+//! ```text
+//!   accept ── drain ─▶ take what already waits to be accepted, close ─▶ finish requests ── all done, or `now` ─▶ drained
+//!                                                                        stay for work after responses until `stop`
+//! ```
+
+use crate::forward::Peer;
+use crate::live::Live;
+use crate::record::Sink;
+use crate::serve::{Connection, serve};
+use futures::FutureExt as _;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+/// Headers a request may have.
+const MAX_HEADERS: usize = 128;
+/// Bytes of one request's head.
+const MAX_HEAD_BYTES: usize = 128 * 1024;
+/// Requests at the same time on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 128;
+/// After this the other end of an idle HTTP/2 connection is asked whether it is still there.
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// How long a connection that was just opened may take to send its first request when the drain has begun.
+const LAST_CALL: Duration = Duration::from_millis(200);
+/// How long to wait when the process is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a shard starts with.
+pub struct Shard {
+    pub number: usize,
+    pub listeners: Vec<std::net::TcpListener>,
+    pub live: Arc<Live>,
+    pub sink: Sink,
+    pub header_timeout: Duration,
+    /// Connections it keeps open at the same time.
+    pub max_connections: usize,
+}
+
+impl Shard {
+    /// Serves until `live.stop`; says so on `drained` when no connection is left. Blocks its thread.
+    ///
+    /// # Errors
+    /// When its runtime or a listener can't be set up.
+    pub fn run(self, drained: mpsc::Sender<usize>) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let number = self.number;
+        let live = Arc::clone(&self.live);
+        runtime.block_on(async {
+            let result = Box::pin(self.serve()).await;
+            // Nobody listens any more when the start failed elsewhere.
+            let _ = drained.send(number).await;
+            live.stop.cancelled().await;
+            result
+        })?;
+        runtime.shutdown_background();
+        Ok(())
+    }
+
+    async fn serve(mut self) -> io::Result<()> {
+        // Each connection holds a sender; when none is left, nothing can be received any more.
+        let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
+        let listeners = std::mem::take(&mut self.listeners).into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
+        let now = self.live.now.clone();
+        let shard = Arc::new(self);
+        let places = Arc::new(Semaphore::new(shard.max_connections.max(1)));
+        let accepting = listeners.into_iter().map(|listener| {
+            let (shard, places) = (Arc::clone(&shard), Arc::clone(&places));
+            tokio::spawn(accept(shard, listener, places, open.clone()))
+        });
+        for task in accepting.collect::<Vec<_>>() {
+            let _ = task.await;
+        }
+        drop(open);
+        tokio::select! {
+            _ = all_closed.recv() => {}
+            () = now.cancelled() => {}
+        }
+        Ok(())
+    }
+}
+
+/// Accepts until the drain begins, and then what is already waiting.
+async fn accept(shard: Arc<Shard>, listener: TcpListener, places: Arc<Semaphore>, opened: mpsc::Sender<Infallible>) {
+    let local = listener.local_addr().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let open = |stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit| {
+        let connection = Connection {
+            peer: Peer { addr: peer, scheme: "http" },
+            local,
+            shard: shard.number,
+            sink: shard.sink.clone(),
+        };
+        let (live, held, header_timeout) = (Arc::clone(&shard.live), (place, opened.clone()), shard.header_timeout);
+        tokio::spawn(async move {
+            connected(stream, connection, live, header_timeout).await;
+            drop(held);
+        });
+    };
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            accepted = accepted => accepted,
+            () = shard.live.drain.cancelled() => break,
+        };
+        match (place, accepted) {
+            (Ok(place), Ok((stream, peer))) => open(stream, peer, place),
+            (_, Err(error)) if is_the_connections(&error) => {}
+            (_, Err(error)) => {
+                tracing::error!(%error, "no connection could be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            (Err(_), _) => break,
+        }
+    }
+    while let Ok(place) = Arc::clone(&places).try_acquire_owned()
+        && let Some(Ok((stream, peer))) = listener.accept().now_or_never()
+    {
+        open(stream, peer, place);
+    }
+}
+
+/// The connection failed before it was accepted; the listener is well.
+fn is_the_connections(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// One connection, HTTP/1.1 or HTTP/2 with prior knowledge.
+async fn connected(stream: TcpStream, connection: Connection, live: Arc<Live>, patience: Duration) {
+    let _ = stream.set_nodelay(true);
+    let asked = Arc::new(AtomicBool::new(false));
+    let drain = live.drain.clone();
+    let service = {
+        let asked = Arc::clone(&asked);
+        service_fn(move |request: http::Request<Incoming>| {
+            asked.store(true, Relaxed);
+            let state = live.state.load_full();
+            let connection = connection.clone();
+            async move { Ok::<_, Infallible>(Box::pin(serve(state, connection, request)).await) }
+        })
+    };
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .pipeline_flush(true)
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD_BYTES as u32)
+        .keep_alive_interval(PING_EVERY);
+    let served = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    tokio::pin!(served);
+    // Before the first bytes tell the protocol no timeout of hyper's runs.
+    let result = tokio::select! {
+        result = &mut served => Some(result),
+        () = unasked(&asked, patience) => return,
+        () = drain.cancelled() => None,
+    };
+    let result = match result {
+        Some(result) => result,
+        None => {
+            if !asked.load(Relaxed) {
+                let _ = tokio::time::timeout(LAST_CALL, served.as_mut()).await;
+            }
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection broke off");
+    }
+}
+
+/// Returns when no request has come within `patience`.
+async fn unasked(asked: &AtomicBool, patience: Duration) {
+    tokio::time::sleep(patience).await;
+    if asked.load(Relaxed) {
+        std::future::pending().await
+    }
+}

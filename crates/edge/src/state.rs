@@ -1,0 +1,94 @@
+//! An app ready to serve: routes, pools, upstreams, files. Built whole by `load`, swapped in, never changed.
+
+use crate::destination::{Component, Destination};
+use crate::respond::Refusal;
+use crate::upstream::Upstream;
+use coracle_host::Note;
+use coracle_manifest::{App, RouteTable, Routed};
+use http::Method;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// An app ready to serve.
+pub struct AppState {
+    pub app: App,
+    /// 1 for the first, one more after each reload.
+    pub generation: u64,
+    pub(crate) table: RouteTable,
+    /// By position in `app.routes`.
+    pub(crate) routes: Vec<Route>,
+    pub components: BTreeMap<String, LoadedComponent>,
+    pub upstreams: BTreeMap<String, LoadedUpstream>,
+    /// What the user should know about the components.
+    pub notes: Vec<Note>,
+    /// Tells when the last request that runs on this state has ended.
+    pub(crate) released: Released,
+}
+
+/// Cancelled by its drop.
+#[derive(Default)]
+pub(crate) struct Released(CancellationToken);
+
+impl Released {
+    pub(crate) fn token(&self) -> CancellationToken {
+        self.0.clone()
+    }
+}
+
+impl Drop for Released {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// A route with its destinations.
+pub struct Route {
+    /// As in the manifest, with method and host where it names them.
+    pub pattern: Arc<str>,
+    pub first: Destination,
+    pub fallback: Option<Destination>,
+}
+
+/// A component and what it was made from: when that is the same after a reload, the pool is kept.
+#[derive(Clone)]
+pub struct LoadedComponent {
+    pub component: Arc<Component>,
+    pub digest: String,
+    pub(crate) fingerprint: String,
+    pub(crate) notes: Vec<Note>,
+}
+
+/// An upstream and what it was made from.
+#[derive(Clone)]
+pub struct LoadedUpstream {
+    pub upstream: Arc<Upstream>,
+    /// Without its place in the manifest.
+    pub(crate) spec: coracle_manifest::Upstream,
+}
+
+impl AppState {
+    /// The route of a request.
+    ///
+    /// # Errors
+    /// The refusal to answer with when there is none.
+    pub fn route(&self, host: &str, method: &Method, path: &str) -> Result<&Route, Refusal> {
+        match self.table.find(host, method.as_str(), path) {
+            Routed::Found { route, .. } => self.routes.get(route).ok_or(Refusal::NotFound),
+            Routed::NotFound => Err(Refusal::NotFound),
+            Routed::MethodNotAllowed { mut allow } => {
+                if allow.iter().any(|method| method == "GET") && !allow.iter().any(|method| method == "HEAD") {
+                    allow.push("HEAD".to_owned());
+                    allow.sort_unstable();
+                }
+                Err(Refusal::MethodNotAllowed(allow.join(", ")))
+            }
+        }
+    }
+
+    /// Why it can't take requests yet; empty when it can.
+    pub fn not_ready(&self) -> Vec<String> {
+        let upstreams = self.upstreams.iter();
+        upstreams.filter_map(|(name, loaded)| Some(format!("upstream `{name}`: {}", loaded.upstream.not_ready()?))).collect()
+    }
+}
