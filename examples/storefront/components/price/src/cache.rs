@@ -14,8 +14,15 @@ pub fn open() -> Result<Bucket, store::Error> {
     store::open("cache")
 }
 
+/// Where the answer to a question is kept.
+pub struct Key {
+    pub text: String,
+    /// In upper case, empty if none was asked for.
+    pub region: String,
+}
+
 /// None if this question is not worth keeping. Unknown products and countries never get as far as `set`.
-pub fn key(version: &str, sku: &str, query: &str) -> Option<String> {
+pub fn key(version: &str, sku: &str, query: &str) -> Option<Key> {
     let ask = |name: &str| {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
@@ -24,16 +31,16 @@ pub fn key(version: &str, sku: &str, query: &str) -> Option<String> {
     let country = ask("country")?.to_ascii_uppercase();
     let region = ask("region").unwrap_or_default().to_ascii_uppercase();
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    (QUANTITIES.contains(&qty) && plain(sku) && plain(&country) && plain(&region))
-        .then(|| format!("price/{version}/{sku}/{qty}/{country}/{region}"))
+    let text = format!("price/{version}/{sku}/{qty}/{country}/{region}");
+    (QUANTITIES.contains(&qty) && plain(sku) && plain(&country) && plain(&region)).then_some(Key { text, region })
 }
 
-pub fn get(bucket: &Bucket, key: &str) -> Option<String> {
-    String::from_utf8(bucket.get(key).ok()??).ok()
+pub fn get(bucket: &Bucket, key: &Key) -> Option<String> {
+    String::from_utf8(bucket.get(&key.text).ok()??).ok()
 }
 
-pub fn set(bucket: &Bucket, key: &str, json: &str) {
-    if let Err(error) = bucket.set(key, json.as_bytes()) {
+pub fn set(bucket: &Bucket, key: &Key, json: &str) {
+    if let Err(error) = bucket.set(&key.text, json.as_bytes()) {
         eprintln!("the quote was not kept: {error:?}");
     }
 }

@@ -73,14 +73,16 @@ async fn one(sku: &str, query: &str) -> Result<Answer, Refusal> {
     let version = tables::version().await?;
     let key = cache::key(&version, sku, query);
     let store = cache::open();
-    if let (Ok(bucket), Some(key)) = (&store, &key) {
-        if let Some(json) = cache::get(bucket, key) {
-            return Ok(Answer { json, cache: Some("hit") });
-        }
+    if let (Ok(bucket), Some(key)) = (&store, &key)
+        && let Some(json) = cache::get(bucket, key)
+    {
+        return Ok(Answer { json, cache: Some("hit") });
     }
     let tables = tables::read().await?;
     let item = ask::single(&tables, sku, query)?;
     let mut answer = Answer::of(&quote::single(&tables, &item)?)?;
+    // a region that the country does not have is ignored, and would be one more key for the same answer
+    let key = key.filter(|key| key.region == item.place.region.map_or("", String::as_str));
     if let (Ok(bucket), Some(key)) = (&store, &key) {
         cache::set(bucket, key, &answer.json);
         answer.cache = Some("miss");

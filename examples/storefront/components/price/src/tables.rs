@@ -122,11 +122,7 @@ pub async fn read() -> Result<Tables, Refusal> {
     let folder = folder()?;
     let catalogue: Catalogue = file(&folder, CATALOGUE).await?;
     let tax: Tax = file(&folder, TAX).await?;
-    Ok(Tables {
-        products: catalogue.products,
-        offers: file(&folder, OFFERS).await?,
-        countries: tax.countries,
-    })
+    Ok(Tables { products: catalogue.products, offers: file(&folder, OFFERS).await?, countries: tax.countries })
 }
 
 fn folder() -> Result<Descriptor, Refusal> {
