@@ -40,15 +40,13 @@ impl Refusal {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("the body is over {limit} bytes"))
     }
 
-    /// The shop's own fault; the cause is for the log, not for the client.
+    /// The shop's own fault. `lib.rs` makes no response of it.
     pub fn broken(cause: impl ToString) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", cause.to_string())
     }
 
     pub fn json(&self) -> String {
-        let hidden = self.status == StatusCode::INTERNAL_SERVER_ERROR;
-        let message = if hidden { "the price could not be computed" } else { &self.message };
-        let mut error = json!({ "code": self.code, "message": message });
+        let mut error = json!({ "code": self.code, "message": self.message });
         if let Some(field) = &self.field {
             error["field"] = json!(field);
         }

@@ -26,8 +26,14 @@ wasip3::http::service::export!(Price);
 
 impl wasip3::exports::http::handler::Guest for Price {
     async fn handle(request: types::Request) -> Result<types::Response, ErrorCode> {
-        let answer = serve(http_from_wasi_request(request)?).await;
-        http_into_wasi_response(respond(answer))
+        match serve(http_from_wasi_request(request)?).await {
+            // Not an answer at all, so that the one who asked can turn to Node.
+            Err(refusal) if refusal.status == StatusCode::INTERNAL_SERVER_ERROR => {
+                eprintln!("{}", refusal.message);
+                Err(ErrorCode::InternalError(Some(refusal.message)))
+            }
+            answer => http_into_wasi_response(respond(answer)),
+        }
     }
 }
 
@@ -103,9 +109,6 @@ fn respond(answer: Result<Answer, Refusal>) -> Response<String> {
             response = response.status(refusal.status);
             if let Some(allow) = refusal.allow {
                 response = response.header(header::ALLOW, allow);
-            }
-            if refusal.status == StatusCode::INTERNAL_SERVER_ERROR {
-                eprintln!("{}", refusal.message);
             }
             refusal.json()
         }
