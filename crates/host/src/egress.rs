@@ -102,30 +102,28 @@ fn pooled(tls: rustls::ClientConfig, reach: Reach) -> Pooled {
         .build(connector.wrap_connector(Connector::new(reach)))
 }
 
+/// What the instances of a component share of their outbound HTTP.
+#[derive(Clone)]
+pub struct Shared {
+    pub client: Arc<Client>,
+    /// A place for each of the component's outbound connections; a response holds its own until its body has ended.
+    pub places: Arc<Semaphore>,
+    /// Counts the requests that no rule covers.
+    pub denied: Arc<AtomicU64>,
+    pub component: Arc<str>,
+}
+
 /// The outbound HTTP of one instance.
 pub struct Outbound {
-    client: Arc<Client>,
+    shared: Shared,
     rules: Option<Arc<Rules>>,
-    connections: u32,
-    in_flight: Arc<Semaphore>,
     effects: Arc<AtomicU64>,
-    denied: Arc<AtomicU64>,
-    component: Arc<str>,
 }
 
 impl Outbound {
-    /// `in_flight` holds a place for each of the component's outbound connections (a response holds its own until its
-    /// body has ended); `effects` belongs to the instance; `denied` counts the component's requests that no rule covers.
-    pub(crate) fn new(
-        client: Arc<Client>,
-        rules: Option<Arc<Rules>>,
-        limits: &coracle_manifest::Limits,
-        in_flight: Arc<Semaphore>,
-        effects: Arc<AtomicU64>,
-        denied: Arc<AtomicU64>,
-        component: Arc<str>,
-    ) -> Self {
-        Self { client, rules, connections: limits.outbound_connections, in_flight, effects, denied, component }
+    /// Without rules every request is denied. `effects` belongs to the instance.
+    pub(crate) fn new(shared: Shared, rules: Option<Arc<Rules>>, effects: Arc<AtomicU64>) -> Self {
+        Self { shared, rules, effects }
     }
 
     fn admit(&self, method: &http::Method, uri: &http::Uri) -> Result<Reach, Error> {
@@ -137,8 +135,8 @@ impl Outbound {
             Decision::Allowed(reach) => Ok(reach),
             Decision::Invalid => Err(Error::HttpRequestUriInvalid),
             Decision::Denied => {
-                self.denied.fetch_add(1, Relaxed);
-                self.client.log_denial(&self.component, method, uri);
+                self.shared.denied.fetch_add(1, Relaxed);
+                self.shared.client.log_denial(&self.shared.component, method, uri);
                 Err(Error::HttpRequestDenied)
             }
         }
@@ -172,14 +170,7 @@ impl WasiHttpHooks for Outbound {
         if !request.method().is_safe() {
             self.effects.fetch_add(1, Relaxed);
         }
-        let exchange = Exchange {
-            client: Arc::clone(&self.client),
-            reach,
-            in_flight: Arc::clone(&self.in_flight),
-            connections: self.connections,
-            component: Arc::clone(&self.component),
-            options: options.unwrap_or_default(),
-        };
+        let exchange = Exchange { shared: self.shared.clone(), reach, options: options.unwrap_or_default() };
         Box::new(async move {
             let response = exchange.run(request).await?;
             // The pool drives the connection; nothing is left for the guest's store to drive.
@@ -191,11 +182,8 @@ impl WasiHttpHooks for Outbound {
 
 /// One request on its way.
 struct Exchange {
-    client: Arc<Client>,
+    shared: Shared,
     reach: Reach,
-    in_flight: Arc<Semaphore>,
-    connections: u32,
-    component: Arc<str>,
     options: RequestOptions,
 }
 
@@ -207,7 +195,7 @@ impl Exchange {
         let place = self.place(connect).await?;
 
         let mut connected = capture_connection(&mut request);
-        let mut response = std::pin::pin!(self.client.within(self.reach).request(request));
+        let mut response = std::pin::pin!(self.shared.client.within(self.reach).request(request));
         let answered = tokio::select! {
             biased;
             answered = &mut response => Some(answered),
@@ -228,13 +216,12 @@ impl Exchange {
 
     /// One of the component's places for a connection.
     async fn place(&self, patience: Duration) -> Result<OwnedSemaphorePermit, Error> {
-        let place = timeout(patience, Arc::clone(&self.in_flight).acquire_owned()).await;
+        let place = timeout(patience, Arc::clone(&self.shared.places).acquire_owned()).await;
         place.ok().and_then(Result::ok).ok_or_else(|| {
             tracing::debug!(
-                component = &*self.component,
-                "all {} outbound connections are in use (`limits.outbound_connections`); a response frees its own when \
-                 its body has been read or dropped",
-                self.connections
+                component = &*self.shared.component,
+                "every outbound connection is in use (`outbound_connections` of the limits); a response frees its own \
+                 when its body has been read or dropped",
             );
             Error::ConnectionLimitReached
         })

@@ -1,6 +1,6 @@
 //! Making instances: what is decided once per component ([`Blueprint`]) and what is made for each instance.
 
-use crate::egress::Outbound;
+use crate::egress::{Outbound, Shared};
 use crate::engine::Engine;
 use crate::guest::{Grants, Guest, Seed};
 use crate::limits::{Budget, Memory};
@@ -76,15 +76,13 @@ impl Blueprint {
             plugin.seed(grant, &mut seed)?;
         }
         let tasks = Tasks::default();
-        let outbound = Outbound::new(
-            self.engine.client(),
-            seed.outbound,
-            &self.limits,
-            Arc::clone(&self.outbound_places),
-            tasks.effects(),
-            Arc::clone(&self.denied),
-            Arc::clone(&self.name),
-        );
+        let shared = Shared {
+            client: self.engine.client(),
+            places: Arc::clone(&self.outbound_places),
+            denied: Arc::clone(&self.denied),
+            component: Arc::clone(&self.name),
+        };
+        let outbound = Outbound::new(shared, seed.outbound, tasks.effects());
         let memory = Memory::new(self.limits.memory, Arc::clone(&self.memory_total), self.engine.memory());
         Ok(Guest::new(seed.wasi.build(), outbound, memory, tasks, Arc::clone(&self.grants)))
     }

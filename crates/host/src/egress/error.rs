@@ -21,6 +21,11 @@ pub(super) fn of_hyper(error: &hyper::Error) -> Error {
             _ => Error::InternalError(Some("the request's body ended with an error".to_owned())),
         };
     }
+    if error.is_canceled()
+        && let Some(why) = cause::<hyper::Error>(error)
+    {
+        return of_hyper(why);
+    }
     if error.is_timeout() {
         Error::HttpResponseTimeout
     } else if error.is_parse_too_large() {
