@@ -2,8 +2,10 @@
 //!
 //! Here the command line is parsed, the command run, its error printed once. Nothing of the product is in this package.
 
+mod ci;
 mod guests;
 mod tidy;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;
@@ -25,12 +27,15 @@ enum Command {
     Guests { sets: Vec<guests::Set> },
     /// Check the invariants of ARCHITECTURE.md that a program can check
     Tidy,
+    /// Run all checks, or those named
+    Ci { steps: Vec<ci::Step> },
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
     let result = Workspace::find().and_then(|workspace| match options.command {
         Command::Guests { sets } => guests::run(&workspace, &sets),
+        Command::Ci { steps } => ci::run(&workspace, &steps),
         Command::Tidy => tidy::run(&workspace),
     });
     match result {
