@@ -1,0 +1,199 @@
+//! The command line as typed. Verbs stand in the order of the journey; only those that work are here.
+//! Each option says in one sentence what it does; what an option means in detail is its library's business.
+
+use crate::values;
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, or ended cleanly by a signal
+  1    something is to be mended: the manifest, a component, this machine
+  2    the command line is wrong
+  3    the process can't start: an address is taken, a right is missing
+  70   a bug in Coracle
+  130  ended at once by a second SIGINT (143: SIGTERM)";
+
+const UP_EXAMPLES: &str = "\
+Examples:
+  coracle up                                     serve the app of ./coracle.toml
+  coracle up shop --variant prod --watch         serve shop/coracle.toml with [env.prod]; reload on changes
+  coracle up thumbs.wasm --listen 0.0.0.0:80     serve one component on every path
+  coracle up thumbs.wasm --grant http='GET https://images.example.com/**' --dir ./assets::/assets:ro
+
+Signals: SIGINT and SIGTERM drain and end with 0 (a second one ends at once), SIGHUP reloads.";
+
+/// Run WebAssembly components beside your Node.js services, with exactly the rights you grant
+#[derive(Debug, Parser)]
+#[command(name = "coracle", version, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
+pub struct Options {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Log more; twice, also what libraries say (CORACLE_LOG sets a filter such as coracle_edge=debug)
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, display_order = 100)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve an app, or a single component, over HTTP
+    Up(Box<Up>),
+    /// Check a manifest and its components without running anything
+    Check(Check),
+    /// Show what a component imports, exports and needs, and what limits hold
+    Inspect(Inspect),
+    /// Print the JSON Schema of coracle.toml, for editors
+    Schema,
+    /// Look for the compilers that components are built with, and install them with --fix
+    Doctor(Doctor),
+    /// Print completions for a shell
+    Completions(Completions),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = UP_EXAMPLES)]
+pub struct Up {
+    /// A manifest, a directory that holds one, or a component [default: ./coracle.toml]
+    #[arg(value_name = "MANIFEST|COMPONENT", value_hint = ValueHint::AnyPath)]
+    pub path: Option<PathBuf>,
+    /// Where to listen; port 0 picks a free one; may be given several times
+    #[arg(long, short, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = values::address)]
+    pub listen: Vec<SocketAddr>,
+    /// Reload when the manifest or a component changes
+    #[arg(long, short)]
+    pub watch: bool,
+    /// Write no access log
+    #[arg(long, short)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub app: AppOptions,
+    #[command(flatten)]
+    pub bare: Bare,
+    #[command(flatten)]
+    pub process: Process,
+}
+
+/// How a manifest is read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "With a manifest")]
+pub struct AppOptions {
+    /// The variant to lay over the manifest: [env.NAME]
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+    /// A value for {{ NAME }} in the manifest; wins over the environment of the process
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = values::pair)]
+    pub variables: Vec<(String, String)>,
+}
+
+/// What a manifest says otherwise.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "With a component and no manifest")]
+pub struct Bare {
+    /// An environment variable of the component
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    /// A directory the component may use, e.g. ./data::/data, or ./data::/data:ro to read only
+    #[arg(long = "dir", value_name = "HOST::GUEST[:ro]", value_hint = ValueHint::DirPath)]
+    pub dirs: Vec<String>,
+    /// A right, e.g. http='GET https://api.example.com/**', http='*', 'keyvalue={ store = "cache", write = true }'
+    #[arg(long = "grant", value_name = "NAME=VALUE")]
+    pub grants: Vec<String>,
+    /// A store that grants can name, e.g. cache=keyvalue, 'cache={ type = "keyvalue", backend = "sqlite" }'
+    #[arg(long = "store", value_name = "NAME=TYPE")]
+    pub stores: Vec<String>,
+    /// A value for wasi:config, readable with --grant config=NAME
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub config: Vec<String>,
+    /// Limits, e.g. memory=64MiB,deadline=2s (`coracle inspect --limits` lists them)
+    #[arg(long = "limit", value_name = "NAME=VALUE,…")]
+    pub limits: Vec<String>,
+    /// How instances are reused, e.g. requests=128,concurrency=16 [default: one request each]
+    #[arg(long, value_name = "NAME=VALUE,…")]
+    pub reuse: Option<String>,
+    /// Refuse to start when an import has no grant
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// The process, whatever it serves.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The process")]
+pub struct Process {
+    /// Where health, status and reload are served [default: 127.0.0.1:9180, or a free port if that is taken]
+    #[arg(long, value_name = "ADDR", value_parser = values::address)]
+    pub admin: Option<SocketAddr>,
+    /// Serve no health, status and reload
+    #[arg(long, conflicts_with = "admin")]
+    pub no_admin: bool,
+    /// How long running requests may go on after a signal, in seconds or as 500ms, 1m
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::duration)]
+    pub drain: Duration,
+    /// Threads that serve requests [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub shards: Option<u16>,
+    /// Memory that all components may use together, e.g. 2GiB [default: three quarters of this machine's]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub memory: Option<u64>,
+    /// Where compiled code is kept [default: $CORACLE_CACHE or ~/.cache/coracle]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub cache_dir: Option<PathBuf>,
+    /// Where embedded stores and the admin token are kept [default: .coracle beside the manifest]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state_dir: Option<PathBuf>,
+    /// How log lines look, the access log's too
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// A manifest, a directory that holds one, or a component [default: ./coracle.toml]
+    #[arg(value_name = "MANIFEST|COMPONENT", value_hint = ValueHint::AnyPath)]
+    pub path: Option<PathBuf>,
+    #[command(flatten)]
+    pub app: AppOptions,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// A component, a manifest, or a directory that holds one [default: ./coracle.toml]
+    #[arg(value_name = "COMPONENT|MANIFEST", value_hint = ValueHint::AnyPath)]
+    pub path: Option<PathBuf>,
+    /// Show the limits in force, the defaults included
+    #[arg(long)]
+    pub limits: bool,
+    #[command(flatten)]
+    pub app: AppOptions,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Install what is missing, into Coracle's own cache
+    #[arg(long)]
+    pub fix: bool,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}

@@ -1,0 +1,129 @@
+//! `coracle check`: everything that is wrong with a manifest and its components, in one report. Never executes a guest, opens no
+//! store and no connection.
+
+use crate::args::{AppOptions, Check};
+use crate::commands::{self, Known};
+use crate::exit::{Exit, Failure};
+use crate::imports::Imports;
+use crate::output::{self, GOOD};
+use crate::subject::Subject;
+use anyhow::Context as _;
+use coracle_artifact::Admitted;
+use coracle_manifest::{App, Component, ComponentSource, Diagnostic, Diagnostics, Flags, Severity, Source};
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+
+pub fn run(options: &Check) -> Result<Exit, Failure> {
+    let known = Known::new();
+    let Read { app, mut diagnostics, source } = read(options.path.as_deref(), &options.app, &known)?;
+    if let Some(app) = &app {
+        coracle_edge::check_tables(app, &known.plugins, &mut diagnostics);
+        app.components.values().for_each(|component| check_component(component, &known, &mut diagnostics));
+    }
+    let well = !diagnostics.has_errors();
+    if options.json {
+        let count = |severity| diagnostics.iter().filter(|item| item.severity == severity).count();
+        output::json(&json!({
+            "ok": well,
+            "file": source.path.display().to_string(),
+            "errors": count(Severity::Error),
+            "warnings": count(Severity::Warning),
+            "diagnostics": diagnostics.to_json(&source),
+        }))?;
+    } else {
+        let report = diagnostics.render(&source, output::stdout_colour());
+        output::result(&(report + &praise(app.as_ref().filter(|_| well), &source)))?;
+    }
+    Ok(if well { Exit::Ok } else { Exit::Mend })
+}
+
+/// What a manifest or the path of a component says. The app is there when it has no errors of its own.
+pub struct Read {
+    pub app: Option<App>,
+    pub diagnostics: Diagnostics,
+    pub source: Arc<Source>,
+}
+
+/// Reads what `path` names, as `up` would.
+///
+/// # Errors
+/// When it isn't there or can't be read.
+pub fn read(path: Option<&Path>, options: &AppOptions, known: &Known) -> Result<Read, Failure> {
+    let variables = commands::variables(options);
+    let lookup = |name: &str| variables.get(name).cloned();
+    let variant = options.variant.as_deref();
+    let here = std::env::current_dir().context("the working directory can't be found").map_err(Failure::start)?;
+    match Subject::find(path)? {
+        Subject::Manifest(path) => {
+            let source = Source::load(&path).with_context(|| format!("can't read the manifest {}", path.display()));
+            let source = Arc::new(source.map_err(Failure::mend)?);
+            let whole = here.join(&path);
+            let base_dir = whole.parent().unwrap_or(&here);
+            let (app, diagnostics) =
+                coracle_manifest::check(Arc::clone(&source), &known.options(variant, &lookup, base_dir));
+            Ok(Read { app, diagnostics, source })
+        }
+        Subject::Component(path) => {
+            let flags = Flags { component: path, ..Flags::default() };
+            let (app, diagnostics, source) = App::single(&flags, &known.options(None, &lookup, &here));
+            Ok(Read { app, diagnostics, source })
+        }
+    }
+}
+
+/// Admits the component's file, if it has been built, and holds its imports against its grants.
+fn check_component(component: &Component, known: &Known, diagnostics: &mut Diagnostics) {
+    let ComponentSource::Path(path) = &component.source;
+    let at = component.source_span;
+    if !path.exists() {
+        let message = format!("the component `{}` has not been built: there is no {}", component.name, path.display());
+        let help = match &component.build {
+            Some(build) => format!("build it with `{}`, or correct the path", build.command),
+            None => "build it, or correct the path".to_owned(),
+        };
+        diagnostics.push(Diagnostic::warning("not-built", message).at(at).help(help));
+        return;
+    }
+    let admitted = match coracle_artifact::load(path, &coracle_artifact::Options::default()) {
+        Ok(admitted) => admitted,
+        Err(rejected) => return diagnostics.push(Diagnostic::error("component", rejected.to_string()).at(at)),
+    };
+    if let Err(refusal) = admitted.serve() {
+        diagnostics.push(Diagnostic::error("component", format!("{}: {refusal}", path.display())).at(at));
+    }
+    for warning in &admitted.warnings {
+        diagnostics.push(Diagnostic::warning("component", format!("{}: {warning}", path.display())).at(at));
+    }
+    check_imports(component, &admitted, known, diagnostics);
+}
+
+fn check_imports(component: &Component, admitted: &Admitted, known: &Known, diagnostics: &mut Diagnostics) {
+    let name = &component.name;
+    let Imports { needs, unknown } = Imports::of(admitted, &known.plugins);
+    let ungranted = |grant: &str| component.grants.iter().all(|entry| entry.name != grant);
+    for need in needs.into_iter().filter(|need| ungranted(need.grant)) {
+        let imports = need.imports.join(" and ");
+        let (fatal, grant) = (need.refused || component.strict, need.grant);
+        let end = if fatal { "so it can't be loaded" } else { "so each such call is answered with \"denied\"" };
+        let message = format!("`{name}` imports {imports} but was not granted `{grant}`, {end}");
+        let diagnostic =
+            if fatal { Diagnostic::error("ungranted", message) } else { Diagnostic::warning("ungranted", message) };
+        let help = format!("to allow it, add `{grant} = …` under [component.{name}.grants]");
+        diagnostics.push(diagnostic.at(component.source_span).help(help));
+    }
+    if !unknown.is_empty() {
+        let message = format!("`{name}` imports {}, which this Coracle does not offer", unknown.join(" and "));
+        let help = "unless these hold nothing but types, it can't be loaded; `coracle inspect` shows all imports";
+        diagnostics.push(Diagnostic::warning("unknown-import", message).at(component.source_span).help(help));
+    }
+}
+
+fn praise(app: Option<&App>, source: &Source) -> String {
+    let Some(app) = app else { return String::new() };
+    let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+    let (components, routes) = (count(app.components.len(), "component"), count(app.routes.len(), "route"));
+    let name =
+        if app.source.path == Path::new("command line") { &app.name } else { &source.path.display().to_string() };
+    format!("{GOOD}ok{GOOD:#} {name}: {components}, {routes}\n")
+}

@@ -1,0 +1,204 @@
+//! `coracle inspect`: what a component is, imports and exports, which grants it needs and has, and the limits in force.
+//! Reads files; never executes a guest.
+
+use crate::args::Inspect;
+use crate::commands::Known;
+use crate::commands::check::{self, Read};
+use crate::exit::{Exit, Failure};
+use crate::imports::Imports;
+use crate::output::{self, STRONG};
+use coracle_artifact::{Admitted, Interface};
+use coracle_manifest::{Component, ComponentSource, Limits, Reuse};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+pub fn run(options: &Inspect) -> Result<Exit, Failure> {
+    let known = Known::new();
+    let Read { app, diagnostics, source } = check::read(options.path.as_deref(), &options.app, &known)?;
+    let Some(app) = app else {
+        return Err(Failure::report(diagnostics.render(&source, output::stderr_colour())));
+    };
+    let mut inspected = Vec::new();
+    for component in app.components.values() {
+        let ComponentSource::Path(path) = &component.source;
+        let admitted = coracle_artifact::load(path, &coracle_artifact::Options::default())
+            .map_err(|rejected| Failure::mend(anyhow::anyhow!("{rejected}")))?;
+        let imports = Imports::of(&admitted, &known.plugins);
+        inspected.push(Inspected { component, admitted, imports });
+    }
+    if options.json {
+        let components: Vec<_> = inspected.iter().map(Inspected::json).collect();
+        output::json(&json!({ "app": app.name, "components": components }))?;
+    } else {
+        let texts: Vec<_> = inspected.iter().map(|inspected| inspected.text(options.limits)).collect();
+        output::result(&texts.join("\n"))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// One component and what was found out about it.
+struct Inspected<'a> {
+    component: &'a Component,
+    admitted: Admitted,
+    imports: Imports,
+}
+
+impl Inspected<'_> {
+    fn granted(&self, grant: &str) -> bool {
+        self.component.grants.iter().any(|entry| entry.name == grant)
+    }
+
+    fn text(&self, limits: bool) -> String {
+        let ComponentSource::Path(path) = &self.component.source;
+        let mut text = format!("{STRONG}{}{STRONG:#} ({})\n", self.component.name, path.display());
+        row(&mut text, "world", &[self.admitted.world.to_string()]);
+        row(&mut text, "size", &[output::bytes(self.admitted.size)]);
+        row(&mut text, "digest", &[self.admitted.digest.to_string()]);
+        let made_by = self.admitted.producers.iter().map(|tool| format!("{} {}", tool.name, tool.version));
+        row(&mut text, "made by", &made_by.map(|tool| tool.trim().to_owned()).collect::<Vec<_>>());
+        row(&mut text, "exports", &names(&self.admitted.exports, &self.admitted.plain_exports));
+        row(&mut text, "imports", &names(&self.admitted.imports, &self.admitted.plain_imports));
+        row(&mut text, "grants", &self.grants());
+        row(&mut text, "unknown", &self.imports.unknown);
+        if limits {
+            let rows = limit_rows(&self.component.limits).into_iter().chain(reuse_rows(&self.component.reuse));
+            let rows = rows.map(|(name, value)| format!("{name:<21} {}", value.text()));
+            row(&mut text, "limits", &rows.collect::<Vec<_>>());
+        }
+        text
+    }
+
+    /// A line for each grant that is needed or given.
+    fn grants(&self) -> Vec<String> {
+        let mut lines: Vec<_> = self
+            .imports
+            .needs
+            .iter()
+            .map(|need| {
+                let state = match (self.granted(need.grant), need.refused || self.component.strict) {
+                    (true, _) => "granted",
+                    (false, true) => "needed, else it can't be loaded",
+                    (false, false) => "not granted: its calls are answered with \"denied\"",
+                };
+                format!("{:<21} {state}", need.grant)
+            })
+            .collect();
+        let unasked =
+            self.component.grants.iter().filter(|entry| self.imports.needs.iter().all(|need| need.grant != entry.name));
+        lines.extend(unasked.map(|entry| format!("{:<21} granted", entry.name)));
+        lines
+    }
+
+    fn json(&self) -> Value {
+        let ComponentSource::Path(path) = &self.component.source;
+        let needs: Vec<_> = self.imports.needs.iter().map(|need| {
+            let required = need.refused || self.component.strict;
+            json!({ "grant": need.grant, "imports": need.imports, "granted": self.granted(need.grant), "required": required })
+        }).collect();
+        let grants: Vec<_> = self.component.grants.iter().map(|entry| &entry.name).collect();
+        let made_by: Vec<_> =
+            self.admitted.producers.iter().map(|tool| json!({ "name": tool.name, "version": tool.version })).collect();
+        json!({
+            "name": self.component.name,
+            "path": path.display().to_string(),
+            "world": self.admitted.world.to_string(),
+            "serves_http": self.admitted.world.is_http(),
+            "size": self.admitted.size,
+            "digest": self.admitted.digest.to_string(),
+            "made_by": made_by,
+            "exports": names(&self.admitted.exports, &self.admitted.plain_exports),
+            "imports": names(&self.admitted.imports, &self.admitted.plain_imports),
+            "needs": needs,
+            "grants": grants,
+            "unknown": self.imports.unknown,
+            "limits": object(limit_rows(&self.component.limits)),
+            "reuse": object(reuse_rows(&self.component.reuse)),
+            "strict": self.component.strict,
+        })
+    }
+}
+
+fn names(interfaces: &[Interface], plain: &[String]) -> Vec<String> {
+    interfaces.iter().map(Interface::to_string).chain(plain.iter().cloned()).collect()
+}
+
+/// A heading and its lines; nothing when there are none.
+fn row(text: &mut String, heading: &str, lines: &[String]) {
+    for (at, line) in lines.iter().enumerate() {
+        let heading = if at == 0 { heading } else { "" };
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "  {heading:<9} {line}");
+    }
+}
+
+/// The value of a limit, as the manifest takes it.
+enum Amount {
+    Bytes(u64),
+    Time(std::time::Duration),
+    Count(u32),
+}
+
+impl Amount {
+    fn text(&self) -> String {
+        match self {
+            Self::Bytes(bytes) => output::bytes(*bytes),
+            Self::Time(time) => humantime::format_duration(*time).to_string(),
+            Self::Count(count) => count.to_string(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::Bytes(bytes) => json!(bytes),
+            Self::Time(_) => json!(self.text()),
+            Self::Count(count) => json!(count),
+        }
+    }
+}
+
+fn object(rows: Vec<(&str, Amount)>) -> Value {
+    rows.into_iter().map(|(name, amount)| (name.to_owned(), amount.json())).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// Each limit under its name in the manifest; taken apart whole, so that none can be forgotten.
+fn limit_rows(limits: &Limits) -> Vec<(&'static str, Amount)> {
+    let Limits {
+        memory,
+        memory_total,
+        cpu_per_request,
+        deadline,
+        after_response,
+        concurrency,
+        queue,
+        queue_deadline,
+        request_body,
+        request_headers,
+        replay_buffer,
+        outbound_connections,
+        log_bytes,
+    } = *limits;
+    vec![
+        ("memory", Amount::Bytes(memory)),
+        ("memory_total", Amount::Bytes(memory_total)),
+        ("cpu_per_request", Amount::Time(cpu_per_request)),
+        ("deadline", Amount::Time(deadline)),
+        ("after_response", Amount::Time(after_response)),
+        ("concurrency", Amount::Count(concurrency)),
+        ("queue", Amount::Count(queue)),
+        ("queue_deadline", Amount::Time(queue_deadline)),
+        ("request_body", Amount::Bytes(request_body)),
+        ("request_headers", Amount::Bytes(request_headers)),
+        ("replay_buffer", Amount::Bytes(replay_buffer)),
+        ("outbound_connections", Amount::Count(outbound_connections)),
+        ("log_bytes", Amount::Bytes(log_bytes)),
+    ]
+}
+
+fn reuse_rows(reuse: &Reuse) -> Vec<(&'static str, Amount)> {
+    let Reuse { requests, concurrency, idle } = *reuse;
+    vec![
+        ("reuse.requests", Amount::Count(requests)),
+        ("reuse.concurrency", Amount::Count(concurrency)),
+        ("reuse.idle", Amount::Time(idle)),
+    ]
+}

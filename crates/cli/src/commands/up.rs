@@ -1,0 +1,272 @@
+//! `coracle up`: serves an app or a bare component until a signal ends it.
+//!
+//! ```text
+//!   options ─▶ Settings ─▶ Edge::start ─▶ "listening on …" ─▶ signals ─▶ drain ─▶ exit
+//! ```
+//! Signals are taken here, from before the start on, so that none is lost and a second one ends the process whatever it does.
+
+use crate::args::{Bare, LogFormat, Process, Up};
+use crate::exit::{Exit, Failure, Text};
+use crate::subject::Subject;
+use crate::{commands, output};
+use anyhow::Context as _;
+use coracle_edge::{AppSource, Edge, LoadError, Settings, StartError};
+use coracle_manifest::{App, Flags};
+use coracle_telemetry::{AccessLog, Format};
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Where the admin listener is unless told otherwise; a second process on this machine takes a free port instead.
+const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
+
+pub fn run(options: &Up, verbose: u8) -> Result<Exit, Failure> {
+    let format = match options.process.log_format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    };
+    coracle_edge::logging::init(format, &log_filter(verbose), output::stderr_colour());
+    let app = app(options)?;
+    let settings = settings(options, app, format)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::start)?;
+    let entered = runtime.enter();
+    let mut signals = Signals::new().context("signals can't be listened to").map_err(Failure::start)?;
+    // Held until the first line is out: an early request's access log line waits for it.
+    let mut stdout = io::stdout().lock();
+    let started = runtime.block_on(async {
+        tokio::select! {
+            started = Box::pin(start(settings, options.process.admin.is_none())) => started.map(Ok),
+            ended = signals.end() => Ok(Err(ended)),
+        }
+    });
+    let edge = match started.map_err(not_started)? {
+        Ok(edge) => edge,
+        Err(ended) => return Ok(ended),
+    };
+    let lines: String = edge.addrs().iter().map(|addr| format!("listening on http://{addr}\n")).collect();
+    // Whoever closed standard output wants no lines, but may want the server.
+    let _ = stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush());
+    drop(stdout);
+    announce(&edge);
+    let exit = runtime.block_on(serve(&edge, &mut signals));
+    drop(entered);
+    exit
+}
+
+/// `-v` shows our own details, `-vv` everybody's; a filter in CORACLE_LOG wins.
+fn log_filter(verbose: u8) -> String {
+    let asked = std::env::var("CORACLE_LOG").ok().filter(|filter| !filter.is_empty());
+    let level = match verbose {
+        0 => "info",
+        1 => "info,coracle=debug",
+        2 => "debug",
+        _ => "trace",
+    };
+    asked.unwrap_or_else(|| level.to_owned())
+}
+
+/// What is to be served. Options that belong to the other kind of subject are refused, not ignored.
+fn app(options: &Up) -> Result<AppSource, Failure> {
+    match Subject::find(options.path.as_deref())? {
+        Subject::Manifest(path) => {
+            refuse_bare(&options.bare)?;
+            let variables = commands::variables(&options.app);
+            Ok(AppSource::Manifest { path, variant: options.app.variant.clone(), variables })
+        }
+        Subject::Component(path) => {
+            if options.app.variant.is_some() || !options.app.variables.is_empty() {
+                return Err(Failure::usage("--variant and --var belong to a manifest; a component alone has neither"));
+            }
+            single(&path, &options.bare)
+        }
+    }
+}
+
+fn refuse_bare(bare: &Bare) -> Result<(), Failure> {
+    if let Some(name) = bare.env.first().filter(|name| !name.contains('=')) {
+        return Err(Failure::usage(format!(
+            "--env takes a variable of a component; to choose [env.{name}] write --variant {name}"
+        )));
+    }
+    let given = [
+        ("--env", "[component.NAME] env = { … }", !bare.env.is_empty()),
+        ("--dir", "[component.NAME.grants] files = …", !bare.dirs.is_empty()),
+        ("--grant", "[component.NAME.grants]", !bare.grants.is_empty()),
+        ("--store", "[store.NAME]", !bare.stores.is_empty()),
+        ("--config", "[config]", !bare.config.is_empty()),
+        ("--limit", "[component.NAME.limits]", !bare.limits.is_empty()),
+        ("--reuse", "[component.NAME] reuse = { … }", bare.reuse.is_some()),
+        ("--strict", "[component.NAME] strict = true", bare.strict),
+    ];
+    match given.into_iter().find(|(_, _, given)| *given) {
+        Some((flag, place, _)) => {
+            Err(Failure::usage(format!("{flag} is for a component without a manifest; in the manifest, write {place}")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn single(path: &Path, bare: &Bare) -> Result<AppSource, Failure> {
+    let flags = Flags {
+        component: path.to_owned(),
+        env: bare.env.clone(),
+        config: bare.config.clone(),
+        grants: bare.grants.clone(),
+        dirs: bare.dirs.clone(),
+        stores: bare.stores.clone(),
+        reuse: bare.reuse.clone(),
+        limits: bare.limits.clone(),
+        strict: bare.strict,
+    };
+    let base_dir = std::env::current_dir().context("the working directory can't be found").map_err(Failure::start)?;
+    let known = commands::Known::new();
+    let none = |_: &str| None;
+    let (app, diagnostics, source) = App::single(&flags, &known.options(None, &none, &base_dir));
+    let report = diagnostics.render(&source, output::stderr_colour());
+    match app {
+        Some(app) => {
+            output::remark(&report);
+            Ok(AppSource::Given(Box::new(app)))
+        }
+        None => Err(Failure::report(report)),
+    }
+}
+
+fn settings(options: &Up, app: AppSource, format: Format) -> Result<Settings, Failure> {
+    let Process { admin, no_admin, drain, shards, memory, cache_dir, state_dir, .. } = &options.process;
+    if let Some(same) = admin.filter(|admin| admin.port() != 0 && options.listen.contains(admin)) {
+        return Err(Failure::usage(format!("--listen and --admin both say {same}; each needs an address of its own")));
+    }
+    let cache = match cache_dir {
+        Some(root) => Some(root.clone()),
+        // Without a home, as in some containers, code is compiled anew at each start.
+        None => coracle_toolchain::Cache::find().ok().map(|cache| cache.root().to_owned()),
+    };
+    let mut settings = Settings {
+        app,
+        listen: options.listen.clone(),
+        shards: shards.map_or(0, usize::from),
+        admin: (!no_admin).then(|| admin.unwrap_or(ADMIN)),
+        state_dir: state_dir.clone(),
+        watch: options.watch,
+        access: (!options.quiet)
+            .then(|| AccessLog { format, colour: format == Format::Text && output::stdout_colour() }),
+        drain: *drain,
+        ..Settings::default()
+    };
+    settings.engine.cache_dir = cache.map(|root| root.join("compiled"));
+    if let Some(memory) = memory {
+        settings.engine.memory = *memory;
+    }
+    Ok(settings)
+}
+
+/// Starts; when only the default admin address is taken, with a free one in its place.
+async fn start(settings: Settings, admin_is_default: bool) -> Result<Edge, StartError> {
+    match Box::pin(Edge::start(settings.clone())).await {
+        Err(StartError::Listen(error)) if admin_is_default && settings.admin == Some(error.addr) => {
+            let admin = Some(SocketAddr::new(error.addr.ip(), 0));
+            Box::pin(Edge::start(Settings { admin, ..settings })).await
+        }
+        started => started,
+    }
+}
+
+fn not_started(error: StartError) -> Failure {
+    match error {
+        StartError::Load(error @ LoadError::Refused { .. }) => Failure::report(error.render(output::stderr_colour())),
+        StartError::Load(error) => Failure::mend(error),
+        other => Failure { exit: Exit::Start, text: Text::Error(other.into()) },
+    }
+}
+
+/// Everything else one wants to know at the start; for people and log collectors, so it goes to the log.
+fn announce(edge: &Edge) {
+    let state = edge.state();
+    let (app, components, routes, upstreams) =
+        (&state.app.name, state.app.components.len(), state.app.routes.len(), state.app.upstreams.len());
+    tracing::info!(components, routes, upstreams, "serving `{app}`");
+    if let Some(addr) = edge.admin_addr() {
+        match edge.admin_token() {
+            Some((_, Some(file))) => tracing::info!("admin on http://{addr} (token in {})", file.display()),
+            _ => tracing::info!("admin on http://{addr}"),
+        }
+    }
+    for note in edge.notes() {
+        tracing::warn!(component = note.component, "{}", note.text);
+    }
+}
+
+/// Until the end: reloads on SIGHUP, drains on the first other signal, breaks off on the second.
+async fn serve(edge: &Edge, signals: &mut Signals) -> Result<Exit, Failure> {
+    loop {
+        let asked = tokio::select! {
+            () = edge.wait() => None,
+            asked = signals.next() => Some(asked),
+        };
+        match asked {
+            Some(Asked::Reload) => {}
+            Some(Asked::End(_)) => break,
+            None => {
+                return Err(Failure {
+                    exit: Exit::Bug,
+                    text: Text::Error(anyhow::anyhow!("the server ended by itself")),
+                });
+            }
+        }
+        tokio::select! {
+            _ = signals.end() => break,
+            outcome = edge.reload() => if let Err(error) = outcome {
+                tracing::error!("the app stays as it was\n{}", error.render(false).trim_end());
+            },
+        }
+    }
+    edge.shutdown();
+    tracing::info!("draining; a second signal ends at once");
+    tokio::select! {
+        () = edge.wait() => Ok(Exit::Ok),
+        exit = signals.end() => {
+            edge.shutdown_now();
+            Ok(exit)
+        }
+    }
+}
+
+/// What a signal asks for.
+enum Asked {
+    Reload,
+    /// The end; with the exit code of an end at once.
+    End(Exit),
+}
+
+/// The signals of the process, caught from its making on.
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        let (hangup, interrupt) = (signal(SignalKind::hangup())?, signal(SignalKind::interrupt())?);
+        Ok(Self { hangup, interrupt, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.hangup.recv() => Asked::Reload,
+            _ = self.interrupt.recv() => Asked::End(Exit::Interrupted),
+            _ = self.terminate.recv() => Asked::End(Exit::Terminated),
+        }
+    }
+
+    /// The next signal that asks for the end, as the exit code of an end at once.
+    async fn end(&mut self) -> Exit {
+        loop {
+            if let Asked::End(exit) = self.next().await {
+                return exit;
+            }
+        }
+    }
+}

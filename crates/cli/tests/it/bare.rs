@@ -1,0 +1,181 @@
+//! The options that take the place of a manifest.
+
+use crate::server::Server;
+use crate::support::{Folder, guest_arg, manifest};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+
+/// Answers every request with 200 and `upstream`, for as long as the test runs.
+fn upstream() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\nupstream");
+        }
+    });
+    addr
+}
+
+#[test]
+fn env_is_the_guests_environment_and_nothing_else_is() {
+    for guest in ["p3/reflect", "p2/reflect"] {
+        let folder = Folder::new();
+        let server = Server::start(&folder, &["--env", "A=1", "--env", "B=x=y", &guest_arg(guest)]);
+        let seen: serde_json::Value = serde_json::from_str(&server.get("/").1).unwrap();
+        assert_eq!(seen["env"], serde_json::json!({ "A": "1", "B": "x=y" }), "{guest}");
+        server.stop();
+    }
+}
+
+#[test]
+fn a_directory_is_granted_to_read_or_to_write() {
+    for guest in ["p3/files", "p2/files"] {
+        let folder = Folder::new();
+        folder.write("data/a.txt", "alpha");
+        std::fs::create_dir(folder.path().join("out")).unwrap();
+        let guest = guest_arg(guest);
+        let server = Server::start(&folder, &["--dir", "data::/data:ro", "--dir", "./out::/out", &guest]);
+        assert_eq!(server.get("/?preopens"), (200, "/data\n/out\n".to_owned()));
+        assert_eq!(server.get("/?read=/data/a.txt"), (200, "alpha".to_owned()));
+        assert_eq!(server.get("/?delete=/data/a.txt").0, 403);
+        assert_eq!(server.get("/?write=/out/b.txt").0, 204);
+        assert!(folder.path().join("out/b.txt").is_file());
+        assert_eq!(server.get("/?read=/out/../data/a.txt").0, 403, "no way out of a directory");
+        server.stop();
+    }
+}
+
+#[test]
+fn outbound_requests_go_where_a_grant_says() {
+    let upstream = upstream();
+    let url = format!("http://{upstream}/api/x");
+    for guest in ["p3/fanout", "p2/fanout"] {
+        let guest = guest_arg(guest);
+        let folder = Folder::new();
+        let granted = format!("http=GET http://{upstream}/api/**");
+        let server = Server::start(&folder, &["--grant", &granted, &guest]);
+        assert_eq!(server.get(&format!("/?a={url}")), (200, "a: 200 upstream\n".to_owned()));
+        let (status, body) = server.get(&format!("/?a=http://{upstream}/other"));
+        assert_eq!((status, body.as_str()), (502, "a: HttpRequestDenied\n"));
+        server.stop();
+
+        let mut server = Server::start(&folder, &[&guest]);
+        assert_eq!(server.get(&format!("/?a={url}")), (502, "a: HttpRequestDenied\n".to_owned()));
+        let note = server.hear("was not granted `http`");
+        assert!(note.contains("wasi:http/"), "{note}");
+        server.stop();
+
+        let server = Server::start(&folder, &["--grant", "http=*", &guest]);
+        let (status, body) = server.get(&format!("/?a={url}"));
+        assert_eq!(status, 502, "every public host is not this machine: {body}");
+        server.stop();
+    }
+}
+
+#[test]
+fn stores_keep_what_a_grant_lets_write() {
+    let folder = Folder::new();
+    let guest = guest_arg("p3/kv");
+    let args = [
+        "--store",
+        r#"cache={ type = "keyvalue", backend = "sqlite" }"#,
+        "--grant",
+        r#"keyvalue={ store = "cache", write = true }"#,
+        &guest,
+    ];
+    let server = Server::start(&folder, &args);
+    assert_eq!(server.get("/s/cache/k/a").0, 404);
+    server.stop();
+    let read_only =
+        Server::start(&folder, &["--store", "cache=keyvalue", "--grant", r#"keyvalue={ store = "cache" }"#, &guest]);
+    assert_eq!(read_only.get("/s/cache/k/a").0, 404);
+    read_only.stop();
+}
+
+#[test]
+fn config_is_readable_where_granted() {
+    let folder = Folder::new();
+    let server = Server::start(
+        &folder,
+        &["--config", "quality=80", "--config", "secret=x", "--grant", "config=quality", &guest_arg("p3/config")],
+    );
+    assert_eq!(server.get("/?key=quality"), (200, "80".to_owned()));
+    assert_eq!(server.get("/?key=secret").0, 404);
+    server.stop();
+}
+
+#[test]
+fn instances_are_reused_and_limited_as_told() {
+    let folder = Folder::new();
+    let guest = guest_arg("p3/alloc");
+    let server = Server::start(
+        &folder,
+        &["--reuse", "requests=128,concurrency=16", "--limit", "memory=8MiB,concurrency=4", &guest],
+    );
+    for _ in 0..20 {
+        assert_eq!(server.get("/?mb=1"), (200, "held 1 of 1 MiB\n".to_owned()));
+    }
+    let (_, held) = server.get("/?mb=64");
+    assert!(!held.contains("held 64 of 64"), "the limit of 8 MiB holds: {held}");
+    server.stop();
+}
+
+#[test]
+fn mistakes_point_at_the_option() {
+    let folder = Folder::new();
+    folder.guest("p3/hello", "hello.wasm");
+    let ran = folder.run(&[
+        "up",
+        "hello.wasm",
+        "--no-admin",
+        "--listen",
+        "127.0.0.1:0",
+        "--env",
+        "LOG",
+        "--grant",
+        "htpp=*",
+        "--limit",
+        "memory=lots",
+        "--reuse",
+        "requests=many",
+        "--dir",
+        "nowhere::",
+    ]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!("bare-mistakes", ran.stderr);
+    let grants = folder.run(&[
+        "up",
+        "hello.wasm",
+        "--no-admin",
+        "--listen",
+        "127.0.0.1:0",
+        "--grant",
+        "http=GET ftp://example.com",
+        "--dir",
+        "nowhere::/data:ro",
+        "--grant",
+        r#"keyvalue={ store = "cache" }"#,
+    ]);
+    assert_eq!(grants.code, 1);
+    insta::assert_snapshot!("bare-grants", grants.stderr);
+}
+
+#[test]
+fn options_of_the_other_kind_are_refused_with_the_place_to_write_them() {
+    let folder = Folder::with(&manifest("app.wasm"));
+    folder.guest("p3/hello", "app.wasm");
+    let mut text = String::new();
+    for args in [
+        vec!["up", "--env", "prod"],
+        vec!["up", "--env", "A=1"],
+        vec!["up", "--grant", "http=*"],
+        vec!["up", "--reuse", "requests=2"],
+        vec!["up", "app.wasm", "--variant", "prod"],
+    ] {
+        text += &format!("$ coracle {}\n{}", args.join(" "), folder.run(&args).failed(2));
+    }
+    insta::assert_snapshot!("bare-with-manifest", text);
+}
