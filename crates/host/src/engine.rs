@@ -1,7 +1,7 @@
 //! One engine per process: how code is compiled, where instances are placed, and the clock that preempts them.
 //!
 //! The pooling allocator is used where the address space allows it, on-demand allocation otherwise. A ticker thread
-//! advances the epoch every millisecond while a guest runs and sleeps while none does.
+//! advances the epoch once a slice while a guest runs and sleeps while none does.
 
 use crate::compile::Cache;
 use crate::egress::Client;
@@ -25,11 +25,23 @@ pub struct Settings {
     pub instances: u32,
     /// Allocates each instance by itself: for tools that can't bear large reservations.
     pub on_demand: bool,
+    /// Bytes of each linear memory that stay mapped for the next instance in its place; only what was written is reset.
+    /// Faster, and holds up to `instances` times this much more. 16 MiB; 0 gives all pages back after each instance.
+    pub keep_resident: usize,
+    /// How long a guest computes before it lets its neighbours run. 1 ms.
+    pub slice: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { cache_dir: None, memory: three_quarters_of_ram(), instances: 1000, on_demand: false }
+        Self {
+            cache_dir: None,
+            memory: three_quarters_of_ram(),
+            instances: 1000,
+            on_demand: false,
+            keep_resident: 16 << 20,
+            slice: Duration::from_millis(1),
+        }
     }
 }
 
@@ -66,7 +78,7 @@ impl Engine {
     /// When the machine lacks what the runtime needs.
     pub fn new(settings: &Settings) -> Result<Self, EngineError> {
         let wasmtime = runtime(settings)?;
-        let ticker = Ticker::start(&wasmtime).map_err(EngineError::Ticker)?;
+        let ticker = Ticker::start(&wasmtime, settings.slice).map_err(EngineError::Ticker)?;
         let client = Client::new().map_err(|error| EngineError::Client(error.into()))?;
         Ok(Self(Arc::new(Shared {
             cache: Cache::new(settings.cache_dir.as_deref()),
@@ -118,7 +130,7 @@ impl Engine {
 
 fn runtime(settings: &Settings) -> Result<wasmtime::Engine, EngineError> {
     if !settings.on_demand {
-        match wasmtime::Engine::new(&config(Some(settings.instances))) {
+        match wasmtime::Engine::new(&config(Some(pool(settings)))) {
             Ok(engine) => return Ok(engine),
             // Containers with a limit on address space (ulimit -v) end here; it works, only slower.
             Err(error) => tracing::warn!(%error, "no room for pooled instances: each is allocated by itself, which is slower"),
@@ -127,17 +139,18 @@ fn runtime(settings: &Settings) -> Result<wasmtime::Engine, EngineError> {
     wasmtime::Engine::new(&config(None)).map_err(EngineError::Runtime)
 }
 
-fn config(pooled: Option<u32>) -> Config {
+fn config(pool: Option<PoolingAllocationConfig>) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
     config.wasm_component_model_async(true);
-    if let Some(instances) = pooled {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+    if let Some(pool) = pool {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config
 }
 
-fn pool(instances: u32) -> PoolingAllocationConfig {
+fn pool(settings: &Settings) -> PoolingAllocationConfig {
+    let instances = settings.instances;
     let mut pool = PoolingAllocationConfig::new();
     // What tools emit as one component is three to five core modules: main, shim, fixups, adapters.
     let core = instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT);
@@ -147,11 +160,11 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .total_tables(core)
         .total_stacks(instances.saturating_mul(2))
         .max_component_instance_size(4 << 20)
-        .table_elements(1 << 16)
-        // Measured (docs/design/001): pages stay mapped and only the dirty ones are reset.
-        .linear_memory_keep_resident(16 << 20)
-        .table_keep_resident(1 << 20)
-        .pagemap_scan(Enabled::Auto);
+        .table_elements(1 << 16);
+    if settings.keep_resident > 0 {
+        // Measured: docs/design/001. Pages stay mapped, and only those that the kernel knows to be dirty are reset.
+        pool.linear_memory_keep_resident(settings.keep_resident).table_keep_resident(1 << 20).pagemap_scan(Enabled::Auto);
+    }
     pool
 }
 
@@ -161,21 +174,19 @@ fn three_quarters_of_ram() -> u64 {
     nix::sys::sysinfo::sysinfo().map_or(1 << 30, |info| info.ram_total() / 4 * 3)
 }
 
-/// Advances the epoch every [`TICK`] while somebody runs.
+/// Advances the epoch once a slice while somebody runs.
 struct Ticker {
     running: AtomicU64,
     /// Unparked when somebody starts running.
     thread: std::sync::OnceLock<Thread>,
 }
 
-/// The slice of a guest: after it, it yields to its neighbours.
-const TICK: Duration = Duration::from_millis(1);
 /// The ticker goes on for this long after the last guest, so that a steady trickle of requests doesn't pay a wake-up
 /// each.
 const LINGER: Duration = Duration::from_millis(50);
 
 impl Ticker {
-    fn start(engine: &wasmtime::Engine) -> std::io::Result<Arc<Self>> {
+    fn start(engine: &wasmtime::Engine, slice: Duration) -> std::io::Result<Arc<Self>> {
         let ticker = Arc::new(Self { running: AtomicU64::new(0), thread: std::sync::OnceLock::new() });
         let engine = engine.weak();
         let shared = Arc::clone(&ticker);
@@ -194,7 +205,7 @@ impl Ticker {
                 } else {
                     engine.increment_epoch();
                     drop(engine);
-                    std::thread::sleep(TICK);
+                    std::thread::sleep(slice);
                 }
             }
         })?;

@@ -5,7 +5,8 @@
 //!   │                │                               │
 //!   └── each phase has a deadline; past it the worker drops the store ──▶ failed or broken
 //! ```
-//! A flight is failed before its store is dropped, so that a body which ends because its guest died is known to be
+//! The response comes out of the store by a channel that the worker polls outside the event loop: a 0.2 guest holds the
+//! event loop while it writes its body. A flight is failed before its store is dropped, so that a body which ends because its guest died is known to be
 //! broken: a truncated response never looks complete.
 
 use crate::body::{Body, BodyError, Request, Response};
@@ -15,6 +16,7 @@ use crate::meter::Meter;
 use crate::replay::Replay;
 use crate::worker::Job;
 use bytes::Bytes;
+use futures::channel::oneshot as oneshot_channel;
 use coracle_manifest::Limits;
 use coracle_telemetry::RequestId;
 use http_body::{Frame, SizeHint};
@@ -22,7 +24,7 @@ use http_body_util::BodyExt as _;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -35,13 +37,19 @@ pub(crate) struct Flight {
     state: Mutex<State>,
     /// The guest died: what its body ends with is not its end.
     broken: AtomicBool,
-    body_ended: AtomicBool,
+    /// Whether the body was whole when it ended.
+    body_ended: Mutex<Option<bool>>,
     ended: Notify,
     /// Given back when the last trace of the request is gone.
     _place: Place,
 }
 
+/// What comes out of the store: a response, or why there is none.
+pub(crate) type Outcome = Result<Response, wasmtime::Error>;
+
 struct State {
+    /// Filled in when the guest is entered.
+    outcome: Option<oneshot_channel::Receiver<Outcome>>,
     reply: Option<oneshot::Sender<Result<Response, Failure>>>,
     kept: Kept,
     phase: Phase,
@@ -49,7 +57,12 @@ struct State {
     cpu: Duration,
     /// Effects that had left the instance when the request entered it.
     effects: u64,
+    /// The worker's task, woken when the body ends: its event loop may be held by the guest.
+    worker: Option<Waker>,
 }
+
+/// How long a guest may go on after its client left in the middle of the response.
+const ABANDONED: Duration = Duration::from_secs(2);
 
 /// The way back to the request.
 enum Kept {
@@ -71,12 +84,14 @@ pub(crate) enum Phase {
 impl Flight {
     fn new(job: Job, limits: &Limits) -> Self {
         let state = State {
+            outcome: None,
             reply: Some(job.reply),
             kept: Kept::Whole(job.request),
             phase: Phase::Waiting,
             until: Instant::now() + limits.deadline,
             cpu: Duration::ZERO,
             effects: 0,
+            worker: None,
         };
         Self {
             id: job.id,
@@ -84,7 +99,7 @@ impl Flight {
             keep: job.keep,
             state: Mutex::new(state),
             broken: AtomicBool::new(false),
-            body_ended: AtomicBool::new(false),
+            body_ended: Mutex::new(None),
             ended: Notify::new(),
             _place: job.place,
         }
@@ -94,11 +109,30 @@ impl Flight {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The request, for the guest; `None` when it has been taken already.
-    pub(crate) fn enter(&self, limits: &Limits, effects: u64) -> Option<Request> {
+    /// The request, for the guest, and where its outcome goes; `None` when it has been taken already.
+    pub(crate) fn enter(&self, limits: &Limits, effects: u64) -> Option<(Request, oneshot_channel::Sender<Outcome>)> {
+        let (sender, outcome) = oneshot_channel::channel();
         let mut state = self.state();
+        state.outcome = Some(outcome);
         state.effects = effects;
         state.phase = Phase::Head;
+        let request = self.take(&mut state, limits)?;
+        Some((request, sender))
+    }
+
+    /// What has come out of the store, once.
+    pub(crate) fn poll_outcome(&self, cx: &mut Context<'_>) -> Option<Outcome> {
+        let mut state = self.state();
+        match Pin::new(state.outcome.as_mut()?).poll(cx) {
+            Poll::Pending => None,
+            Poll::Ready(outcome) => {
+                state.outcome = None;
+                outcome.ok()
+            }
+        }
+    }
+
+    fn take(&self, state: &mut State, limits: &Limits) -> Option<Request> {
         match std::mem::replace(&mut state.kept, Kept::Nothing) {
             Kept::Whole(request) if self.keep => {
                 let (request, replay) = Replay::split(request, limits.replay_buffer);
@@ -119,7 +153,9 @@ impl Flight {
         let reply = state.reply.take();
         drop(state);
         let idle = limits.deadline;
-        let response = response.map(|body| Tracked { body, flight: Arc::clone(self), idle }.boxed_unsync());
+        let length = response.headers().get(http::header::CONTENT_LENGTH);
+        let missing = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let response = response.map(|body| Tracked { body, flight: Arc::clone(self), idle, missing }.boxed_unsync());
         if let Some(reply) = reply {
             // When nobody waits any more the response is dropped here, which ends the body, which the worker sees.
             let _ = reply.send(Ok(response));
@@ -143,25 +179,43 @@ impl Flight {
             None => failure,
         };
         let _ = reply.send(Err(failure));
-        self.end_body();
+        self.end_body(true);
     }
 
     /// Returns when the response's body has been read to its end or dropped.
     pub(crate) async fn body_over(&self) {
-        while !self.body_ended.load(Ordering::Acquire) {
+        while self.body_ended.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
             self.ended.notified().await;
         }
     }
 
-    fn end_body(&self) {
-        self.body_ended.store(true, Ordering::Release);
+    /// The first word counts: a body that has ended is dropped afterwards.
+    fn end_body(&self, whole: bool) {
+        self.body_ended.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(whole);
         self.ended.notify_one();
+        let worker = self.state().worker.take();
+        if let Some(worker) = worker {
+            worker.wake();
+        }
     }
 
-    pub(crate) fn after(&self, limits: &Limits) {
+    /// Goes on to the next phase when the body has ended, and sees to it that the task is woken when it does.
+    pub(crate) fn poll_body(&self, cx: &mut Context<'_>, limits: &Limits) {
+        let ended = *self.body_ended.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.state();
-        state.phase = Phase::After;
-        state.until = Instant::now() + limits.after_response;
+        match (state.phase, ended) {
+            (Phase::Body, Some(whole)) => {
+                state.phase = Phase::After;
+                // A guest whose client left in the middle may notice and clean up; it may not go on as if nothing had
+                // happened.
+                let limit = if whole { limits.after_response } else { limits.after_response.min(ABANDONED) };
+                state.until = Instant::now() + limit;
+            }
+            (Phase::Body, None) if !state.worker.as_ref().is_some_and(|worker| worker.will_wake(cx.waker())) => {
+                state.worker = Some(cx.waker().clone());
+            }
+            _ => {}
+        }
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -260,6 +314,15 @@ struct Tracked {
     flight: Arc<Flight>,
     /// How long the body may stand still.
     idle: Duration,
+    /// Bytes that are still to come by the response's own Content-Length. With none missing the body is whole, whatever
+    /// becomes of its guest.
+    missing: Option<u64>,
+}
+
+impl Tracked {
+    fn broken(&self) -> bool {
+        self.flight.broken.load(Ordering::Acquire) && self.missing != Some(0)
+    }
 }
 
 impl http_body::Body for Tracked {
@@ -270,17 +333,26 @@ impl http_body::Body for Tracked {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
             Poll::Pending => {}
-            Poll::Ready(Some(Ok(_))) => self.flight.state().until = Instant::now() + self.idle,
-            Poll::Ready(None) if self.flight.broken.load(Ordering::Acquire) => {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+                self.missing = self.missing.map(|missing| missing.saturating_sub(bytes));
+                self.flight.state().until = Instant::now() + self.idle;
+            }
+            Poll::Ready(None) if self.broken() => {
                 return Poll::Ready(Some(Err(BodyError::HttpResponseIncomplete)));
             }
-            Poll::Ready(None | Some(Err(_))) => self.flight.end_body(),
+            Poll::Ready(Some(Err(_))) if self.missing == Some(0) => {
+                self.flight.end_body(true);
+                return Poll::Ready(None);
+            }
+            Poll::Ready(None) => self.flight.end_body(true),
+            Poll::Ready(Some(Err(_))) => self.flight.end_body(false),
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream() && !self.flight.broken.load(Ordering::Acquire)
+        self.body.is_end_stream() && !self.broken()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -290,6 +362,8 @@ impl http_body::Body for Tracked {
 
 impl Drop for Tracked {
     fn drop(&mut self) {
-        self.flight.end_body();
+        // A body of known length is dropped as soon as its last byte is out.
+        let whole = self.missing == Some(0) || http_body::Body::is_end_stream(&self.body);
+        self.flight.end_body(whole);
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Blueprint {
     pub(crate) reuse: Reuse,
     pub(crate) memory_total: Arc<Budget>,
     pub(crate) outbound_places: Arc<Semaphore>,
+    /// One permit a living worker, so that its end can be waited for.
+    pub(crate) workers: Arc<Semaphore>,
     /// Calls that were answered with "denied".
     pub(crate) denied: Arc<AtomicU64>,
     pub(crate) log: Arc<Log>,

@@ -106,6 +106,7 @@ impl Pool {
             grants: Arc::new(grants),
             memory_total: Arc::new(Budget::new(spec.limits.memory_total)),
             outbound_places: Arc::new(Semaphore::new(spec.limits.outbound_connections as usize)),
+            workers: Arc::new(Semaphore::new(MAX_WORKERS as usize)),
             denied: Arc::new(AtomicU64::new(0)),
             log: Arc::new(Log::new(Arc::clone(&spec.name), spec.limits.log_bytes)),
             name: spec.name,
@@ -194,12 +195,17 @@ impl Pool {
         }
     }
 
-    /// Returns when no request is running, post-return work included.
+    /// Returns when no request is running, and after [`Pool::retire`] when no instance is left.
     pub async fn drained(&self) {
         self.0.gate.empty().await;
+        if self.0.closing.load(Ordering::Relaxed) {
+            let _all = self.0.blueprint.workers.acquire_many(MAX_WORKERS).await;
+        }
     }
 }
 
+/// More workers than a process can hold instances.
+const MAX_WORKERS: u32 = 1 << 24;
 /// Shards beyond this share their lists of waiting instances.
 const MAX_SHARDS: usize = 64;
 

@@ -61,7 +61,11 @@ impl Post {
             load: Arc::clone(&load),
             effects: std::sync::OnceLock::new(),
         };
-        tokio::spawn(worker.run(job, inbox));
+        let alive = blueprint.workers.clone().try_acquire_owned();
+        tokio::spawn(async move {
+            worker.run(job, inbox).await;
+            drop(alive);
+        });
         Self { jobs, load }
     }
 
@@ -132,6 +136,9 @@ impl Worker {
             if polled.is_ready() {
                 return polled;
             }
+            if let Err(stop) = self.hand_over(cx) {
+                return Poll::Ready(Err(stop));
+            }
             if over {
                 return Poll::Ready(Err(Stop::Cpu));
             }
@@ -155,6 +162,38 @@ impl Worker {
         .await;
         drop(running);
         result
+    }
+
+    /// Passes on the responses that have come out of the store.
+    fn hand_over(&self, cx: &mut std::task::Context<'_>) -> Result<(), Stop> {
+        for flight in self.flights.all() {
+            match flight.poll_outcome(cx) {
+                None => {}
+                Some(Ok(response)) => flight.answer(response, &self.blueprint.limits),
+                Some(Err(error)) => self.refuse(&flight, error)?,
+            }
+            flight.poll_body(cx, &self.blueprint.limits);
+        }
+        Ok(())
+    }
+
+    /// The guest ended without a response. A trap ends the whole instance.
+    fn refuse(&self, flight: &Flight, error: wasmtime::Error) -> Result<(), Stop> {
+        let name = &self.blueprint.name;
+        let (cause, detail) = if let Some(code) = error_code(&error) {
+            let detail = format!("`{name}` answered with the error code {code}");
+            (Cause::ErrorCode(code), detail)
+        } else if error.is::<Trap>() || error.is::<wasmtime::WasmBacktrace>() || error.is::<wasmtime_wasi::I32Exit>() {
+            return Err(Stop::Trap { error, memory: false });
+        } else {
+            (Cause::NoResponse, format!("`{name}` ended without a response: {error}"))
+        };
+        flight.fail(Failure::new(Stage::Head, Blame::Guest, cause, detail), self.effects());
+        Ok(())
+    }
+
+    fn effects(&self) -> Option<u64> {
+        self.effects.get().map(|effects| effects.load(Ordering::Relaxed))
     }
 
     /// Ends what is still in the instance, with the reason.
@@ -184,8 +223,7 @@ impl Worker {
         if matches!(stop, Stop::Cpu | Stop::Deadline) && self.blueprint.log.admit(detail.len()) {
             tracing::warn!(component = %name, "{detail}");
         }
-        let effects = self.effects.get().map(|effects| effects.load(Ordering::Relaxed));
-        self.flights.fail_all(&cause, blame, &detail, effects);
+        self.flights.fail_all(&cause, blame, &detail, self.effects());
     }
 
     /// The life of the instance.
@@ -262,11 +300,10 @@ impl Shift<'_> {
         let blueprint = &self.worker.blueprint;
         let limits = &blueprint.limits;
         flight.meter.enter(self.number, reused);
-        let (tx, rx) = futures::channel::oneshot::channel();
         let Some(prepared) = accessor.with(|mut store| -> wasmtime::Result<_> {
             let effects = store.data_mut().tasks.effects().load(Ordering::Relaxed);
-            let Some(request) = flight.enter(limits, effects) else { return Ok(None) };
-            let prepared = Prepared::new(store.as_context_mut(), self.proxy, request, <Guest as WasiHttpView>::http, tx)?;
+            let Some((request, outcome)) = flight.enter(limits, effects) else { return Ok(None) };
+            let prepared = Prepared::new(store.as_context_mut(), self.proxy, request, <Guest as WasiHttpView>::http, outcome)?;
             let task = match &prepared {
                 Prepared::P2 { call, .. } => call.task(),
                 Prepared::P3 { call, .. } => call.task(),
@@ -277,22 +314,9 @@ impl Shift<'_> {
         else {
             return Ok(());
         };
-        let hand_over = async {
-            match rx.await {
-                Ok(Ok(response)) => {
-                    flight.answer(response, limits);
-                    Ok(())
-                }
-                Ok(Err(error)) => self.refuse(accessor, &flight, error),
-                Err(_canceled) => Ok(()),
-            }
-        };
-        // Both at once: a 0.2 guest answers in the middle of its call and goes on writing the body.
-        let (ran, handed) = futures::join!(prepared.run(accessor, pending()), hand_over);
-        handed?;
-        ran?;
+        // The response leaves by its channel, which is polled outside the event loop (`Worker::hand_over`).
+        prepared.run(accessor, pending()).await?;
         flight.body_over().await;
-        flight.after(limits);
         if blueprint.exclusive() {
             poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
         }
@@ -303,22 +327,6 @@ impl Shift<'_> {
         });
         self.worker.flights.land(&flight);
         self.worker.load.running.fetch_sub(1, Ordering::AcqRel);
-        Ok(())
-    }
-
-    /// The guest ended without a response. A trap is passed on, for it ends the whole instance.
-    fn refuse(&self, accessor: &Accessor<Guest>, flight: &Arc<Flight>, error: wasmtime::Error) -> wasmtime::Result<()> {
-        let name = &self.worker.blueprint.name;
-        let (cause, detail) = if let Some(code) = error_code(&error) {
-            let detail = format!("`{name}` answered with the error code {code}");
-            (Cause::ErrorCode(code), detail)
-        } else if error.is::<Trap>() || error.is::<wasmtime::WasmBacktrace>() || error.is::<wasmtime_wasi::I32Exit>() {
-            return Err(error);
-        } else {
-            (Cause::NoResponse, format!("`{name}` ended without a response: {error}"))
-        };
-        let effects = accessor.with(|mut store| store.data_mut().tasks.effects().load(Ordering::Relaxed));
-        flight.fail(Failure::new(Stage::Head, Blame::Guest, cause, detail), Some(effects));
         Ok(())
     }
 }
