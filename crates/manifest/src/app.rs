@@ -172,23 +172,20 @@ impl Route {
         let space = if methods.is_empty() { "" } else { " " };
         format!("{methods}{space}{}{}", self.host.as_deref().unwrap_or_default(), self.path)
     }
+}
 
-    /// True when the route, or its fallback, goes to `target`.
-    pub fn leads_to(&self, target: &Target) -> bool {
-        target.is(&self.to) || self.fallback.as_ref() == Some(target)
+impl Destination {
+    /// The component or upstream, if it is one.
+    pub fn target(&self) -> Option<Target> {
+        match self {
+            Self::Component(name) => Some(Target::Component(name.clone())),
+            Self::Upstream(name) => Some(Target::Upstream(name.clone())),
+            Self::Static(_) | Self::Redirect { .. } => None,
+        }
     }
 }
 
 impl Target {
-    /// True when the destination is this component or upstream.
-    pub fn is(&self, destination: &Destination) -> bool {
-        match (self, destination) {
-            (Self::Component(name), Destination::Component(other))
-            | (Self::Upstream(name), Destination::Upstream(other)) => name == other,
-            _ => false,
-        }
-    }
-
     /// Its name.
     pub fn name(&self) -> &str {
         match self {

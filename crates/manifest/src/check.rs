@@ -29,11 +29,9 @@ pub struct CheckOptions<'a> {
 /// Variants that aren't chosen are checked too, as far as that needs no variables.
 pub fn check(source: Arc<Source>, options: &CheckOptions<'_>) -> (Option<App>, Diagnostics) {
     let mut diags = Diagnostics::new();
-    let mut root = parse::document(&source, &mut diags);
+    let mut document = parse::document(&source, &mut diags);
     let broken = !diags.is_empty();
-    let Value::Table(base) = &mut root.value else {
-        return (None, diags);
-    };
+    let Value::Table(base) = &mut document.root.value else { return (None, diags) };
     let variants = variant::take(base, &mut diags);
     let mut chosen = base.clone();
     if let Some(name) = options.env {
@@ -45,7 +43,9 @@ pub fn check(source: Arc<Source>, options: &CheckOptions<'_>) -> (Option<App>, D
     let mut found = Diagnostics::new();
     let app = read_variant(&source, chosen, options, &mut found);
     if broken {
-        keep_certain(found, &source, &mut diags);
+        if !document.lost {
+            keep_certain(&found, &source, &mut diags);
+        }
         return (None, diags);
     }
     diags.append(found);
@@ -54,6 +54,7 @@ pub fn check(source: Arc<Source>, options: &CheckOptions<'_>) -> (Option<App>, D
     (app, diags)
 }
 
+/// What a value says that a variable without value stands in isn't judged.
 fn read_variant(
     source: &Arc<Source>,
     table: Table,
@@ -61,17 +62,21 @@ fn read_variant(
     diags: &mut Diagnostics,
 ) -> Option<App> {
     let mut root = Node::new(Span::new(0, 0), Value::Table(table));
-    variables::substitute(&mut root, source, options.variables, diags);
-    let Value::Table(table) = &root.value else {
-        return None;
-    };
-    read::app(table, source, options, diags)
+    let unfilled = variables::substitute(&mut root, source, options.variables, diags);
+    let Value::Table(table) = &root.value else { return None };
+    let mut found = Diagnostics::new();
+    let app = read::app(table, source, options, &mut found);
+    for item in found.iter().filter(|item| !item.span.is_some_and(|span| unfilled.contains(&span))) {
+        diags.push(item.clone());
+    }
+    app
 }
 
 /// After syntax errors: keeps what is wrong for certain, which is what other lines say themselves. What seems to be
 /// missing may stand in the part that couldn't be read.
-fn keep_certain(found: Diagnostics, source: &Source, diags: &mut Diagnostics) {
-    let line = |span: Span| source.position(span.start).line;
+fn keep_certain(found: &Diagnostics, source: &Source, diags: &mut Diagnostics) {
+    let lines = source.lines();
+    let line = |span: Span| lines.position(span.start).line;
     let broken: Vec<_> = diags.iter().filter_map(|item| item.span).map(line).collect();
     let certain = [codes::UNKNOWN_KEY, codes::WRONG_TYPE, codes::INVALID_VALUE];
     for item in found.iter() {
@@ -109,8 +114,7 @@ fn check_others(
         let mut found = Diagnostics::new();
         read_variant(source, table, &lenient, &mut found);
         for item in found.iter().filter(|item| judged.contains(&item.code)) {
-            let text = item.span.and_then(|span| source.text.get(span.start..span.end)).unwrap_or_default();
-            if !text.contains("{{") && !already(diags, item) {
+            if !already(diags, item) {
                 let label = if item.label.is_empty() { String::new() } else { format!("{} ", item.label) };
                 diags.push(Diagnostic { label: format!("{label}(in the variant `{}`)", entry.key), ..item.clone() });
             }

@@ -154,19 +154,42 @@ pub(crate) fn nearest_help(what: &str, found: &str, known: &[&str]) -> String {
     if known.is_empty() {
         return format!("no {what} is declared in this manifest");
     }
-    let mut names: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-    names.sort_unstable();
-    match names.as_slice() {
-        [only] => format!("the only {what} here is {only}"),
-        _ => format!("choose one of {}", names.join(", ")),
+    match known {
+        [only] => format!("the only {what} here is `{only}`"),
+        _ => format!("choose one of {}", listed(known)),
     }
 }
 
-/// The one of `known` that a typing slip most likely turned into `found`.
+/// "`a`, `b`", in order; a long list is cut.
+pub(crate) fn listed(names: &[&str]) -> String {
+    let mut names = names.to_vec();
+    names.sort_unstable();
+    names.dedup();
+    let more = if names.len() > MAX_LISTED { ", …" } else { "" };
+    let quoted: Vec<_> = names.iter().take(MAX_LISTED).map(|name| format!("`{name}`")).collect();
+    quoted.join(", ") + more
+}
+
+/// How many names a message lists.
+const MAX_LISTED: usize = 20;
+
+/// Among how many names the nearest one is looked for; comparing costs time.
+const MAX_COMPARED: usize = 200;
+
+/// The one of `known` that a typing slip most likely turned into `found`, or that it begins with.
 pub(crate) fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
-    let lower = found.to_lowercase().replace('-', "_");
-    let scored = known.iter().map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), *name));
+    let lower: String = found.to_lowercase().replace('-', "_").chars().take(100).collect();
+    let known = known.iter().take(MAX_COMPARED);
+    let scored = known.clone().map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), *name));
     let (distance, name) = scored.min()?;
     let allowed = (name.chars().count().max(3) / 3).min(4);
-    (distance <= allowed).then_some(name)
+    if distance <= allowed {
+        return Some(name);
+    }
+    // "nodejs" for "node", "env" for "environment".
+    let begins = |name: &&&str| {
+        let (short, long) = if name.len() < lower.len() { (**name, lower.as_str()) } else { (lower.as_str(), **name) };
+        short.len() >= 3 && long.starts_with(short)
+    };
+    known.clone().find(begins).copied()
 }

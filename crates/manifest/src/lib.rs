@@ -20,6 +20,7 @@ mod render;
 mod routing;
 mod schema;
 mod source;
+mod syntax;
 mod table;
 mod units;
 pub mod value;

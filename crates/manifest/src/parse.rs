@@ -1,21 +1,33 @@
 //! TOML text to a spanned `Node`, with every syntax error the parser can recover from.
-//! The one place that names the `toml` crate. What the parser calls "expected literal string" is said here in
-//! the words of somebody who writes a manifest. It never looks at what the keys mean.
+//! With `syntax.rs`, which words the errors, the only place that names the `toml` crate. It never looks at what the
+//! keys mean.
 
 use crate::value::{Entry, Node, Table, Value};
-use crate::{Diagnostic, Diagnostics, Source, Span, codes};
+use crate::{Diagnostic, Diagnostics, Source, Span, codes, syntax};
+use std::borrow::Cow;
 use toml::de::{DeTable, DeValue};
+
+/// How many lines with syntax errors are shown: after some, they only repeat that the text is something else.
+const MAX_SYNTAX_ERRORS: usize = 20;
 
 /// How deep tables and arrays may nest. A real manifest needs six.
 const MAX_DEPTH: usize = 32;
 
-/// How many syntax errors are shown: after some, they only repeat that the text is something else.
-const MAX_SYNTAX_ERRORS: usize = 20;
+/// A manifest as far as it could be read.
+pub(crate) struct Document {
+    /// Always a table.
+    pub root: Node,
+    /// True when a header couldn't be read or the parser lost its way, so that keys may stand in the wrong table.
+    pub lost: bool,
+}
 
-/// Parses a whole manifest. The node is always a table: of what could be read.
-pub(crate) fn document(source: &Source, diags: &mut Diagnostics) -> Node {
+/// Parses a whole manifest.
+///
+/// Where the parser finds an error, that line is blanked out and the rest is parsed again: it reports one error a line, and as
+/// many lines as are wrong. An array or table that isn't closed ends that, for what follows is inside it.
+pub(crate) fn document(source: &Source, diags: &mut Diagnostics) -> Document {
     let whole = Span::new(0, source.text.len());
-    let empty = Node::new(whole, Value::Table(Table::default()));
+    let empty = Document { root: Node::new(whole, Value::Table(Table::default())), lost: true };
     if let Some(damage) = source.damage() {
         diags.push(damage.clone());
         return empty;
@@ -25,28 +37,43 @@ pub(crate) fn document(source: &Source, diags: &mut Diagnostics) -> Node {
         diags.push(nul.help("it seems to be a binary file; a manifest is plain text"));
         return empty;
     }
-    let (document, errors) = DeTable::parse_recoverable(&source.text);
-    for error in errors.iter().take(MAX_SYNTAX_ERRORS) {
-        diags.push(syntax(&source.text, error));
+    let mut lost = false;
+    let mut text = Cow::Borrowed(source.text.as_str());
+    for _ in 0..MAX_SYNTAX_ERRORS {
+        let (document, errors) = DeTable::parse_recoverable(&text);
+        let root = match table(document.get_ref(), 0, MAX_DEPTH) {
+            Ok(table) => Node::new(whole, Value::Table(table)),
+            Err(span) => {
+                diags.push(too_deep().at(span).label("this is nested too deeply"));
+                return empty;
+            }
+        };
+        let Some(found) = syntax::first(&text, &root, &errors) else { return Document { root, lost } };
+        let line = found.diagnostic.span.filter(|_| !found.ends_parsing).map(|span| line_of(&text, span.start));
+        diags.push(found.diagnostic);
+        let Some(line) = line else { return Document { root, lost: true } };
+        let written = text.get(line.clone()).unwrap_or_default();
+        lost |= written.trim_start().starts_with('[');
+        let blank = " ".repeat(written.len());
+        text.to_mut().replace_range(line, &blank);
     }
-    match table(document.get_ref(), 0, MAX_DEPTH) {
-        Ok(table) => Node::new(whole, Value::Table(table)),
-        Err(span) => {
-            diags.push(too_deep().at(span).label("this is nested too deeply"));
-            empty
-        }
-    }
+    empty
+}
+
+/// The range of the line at `at`, without its end.
+fn line_of(text: &str, at: usize) -> std::ops::Range<usize> {
+    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |found| found + 1);
+    let end = text.get(at..).and_then(|after| after.find(['\n', '\r'])).map_or(text.len(), |found| at + found);
+    start..end
 }
 
 /// Parses one TOML value that begins at byte `offset` of the text diagnostics point into.
 pub(crate) fn value(text: &str, offset: usize, diags: &mut Diagnostics) -> Option<Node> {
     let (parsed, errors) = DeValue::parse_recoverable(text);
-    for error in errors.iter().take(MAX_SYNTAX_ERRORS) {
-        let mut diagnostic = syntax(text, error);
-        diagnostic.span = diagnostic.span.map(|span| Span::new(span.start + offset, span.end + offset));
-        diags.push(diagnostic);
-    }
-    if !errors.is_empty() {
+    let whole = Node::new(Span::default(), Value::Table(Table::default()));
+    if let Some(mut found) = syntax::first(text, &whole, &errors) {
+        found.diagnostic.span = found.diagnostic.span.map(|span| Span::new(span.start + offset, span.end + offset));
+        diags.push(found.diagnostic);
         return None;
     }
     let span = Span::new(parsed.span().start + offset, parsed.span().end + offset);
@@ -59,7 +86,7 @@ pub(crate) fn value(text: &str, offset: usize, diags: &mut Diagnostics) -> Optio
     }
 }
 
-fn too_deep() -> Diagnostic {
+pub(crate) fn too_deep() -> Diagnostic {
     let message = format!("the manifest nests tables or arrays more than {MAX_DEPTH} deep");
     Diagnostic::error(codes::FILE, message).help("no key of a manifest needs that; look for a missing `]` or `}`")
 }
@@ -106,71 +133,4 @@ fn convert(parsed: &DeValue<'_>, span: Span, offset: usize, depth: usize) -> Res
 
 fn shifted(range: std::ops::Range<usize>, offset: usize) -> Span {
     Span::new(range.start + offset, range.end + offset)
-}
-
-/// The parser's error in the words of a manifest.
-fn syntax(text: &str, error: &toml::de::Error) -> Diagnostic {
-    let said = error.message();
-    if said.contains("recursion limit") || said.contains("cannot recurse further") {
-        let diagnostic = too_deep();
-        return match error.span() {
-            Some(range) => diagnostic.at(range.into()),
-            None => diagnostic,
-        };
-    }
-    let range = error.span().unwrap_or_default();
-    let found = text.get(range.clone()).unwrap_or_default();
-    let (message, help) = explain(said, found, rest_of_line(text, range.start));
-    let mut diagnostic = Diagnostic::error(codes::SYNTAX, message).at(range.into());
-    if let Some(help) = help {
-        diagnostic = diagnostic.help(help);
-    }
-    diagnostic
-}
-
-fn rest_of_line(text: &str, at: usize) -> &str {
-    text.get(at..).and_then(|rest| rest.lines().next()).unwrap_or_default()
-}
-
-fn explain(said: &str, found: &str, line: &str) -> (String, Option<String>) {
-    let first = said.lines().next().unwrap_or_default();
-    let (what, expected) = match first.split_once(", expected ") {
-        Some((what, expected)) => (what, Some(expected)),
-        None => (first, None),
-    };
-    let message = |text: &str| text.to_owned();
-    match what {
-        "string values must be quoted" if found.is_empty() => {
-            (message("the value is missing"), Some(message("write one after the `=`")))
-        }
-        "string values must be quoted" => {
-            let bare = found.trim_matches(|letter| "“”‘’„«»".contains(letter));
-            (format!("the string {found} is not in quotes"), Some(format!("write it in straight quotes: \"{bare}\"")))
-        }
-        "duplicate key" => (format!("`{found}` is given twice"), Some(message("keep one of them"))),
-        "key with no value" if line.trim_start().starts_with(':') => {
-            (message("TOML separates key and value by `=`"), Some(message("write `=` instead of `:`")))
-        }
-        "key with no value" => (message("the key has no value"), Some(message("write `key = value`"))),
-        "unexpected key or value" => (
-            message("something follows the value on the same line"),
-            Some(message("begin a new line after each value")),
-        ),
-        "missing comma between array elements" => (
-            message("the array goes on without a comma"),
-            Some(message("put `,` between two items, or `]` at the end of the array")),
-        ),
-        "unclosed array" => (message("the array isn't closed"), Some(message("put `]` at its end"))),
-        "unclosed table" => (
-            message("the table header isn't closed"),
-            Some(message("write `[name]`, or `[[name]]` for one more of a list")),
-        ),
-        "unclosed inline table" => (message("the table isn't closed"), Some(message("put `}` at its end"))),
-        "invalid literal string" | "invalid basic string" => {
-            let quote = expected.map_or("the quote it began with", |quote| quote);
-            (message("the string isn't closed"), Some(format!("put {quote} at its end")))
-        }
-        "invalid boolean" => (format!("`{found}` is neither `true` nor `false`"), None),
-        _ => (first.to_owned(), None),
-    }
 }

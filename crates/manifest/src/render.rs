@@ -1,8 +1,9 @@
 //! Diagnostics as people and tools see them: a report with file, line, column, the source line and the fix, or JSON.
 //! It decides nothing. The command line and the dashboard call it; both give the `Source` the spans point into.
 
+use crate::source::Lines;
 use crate::{Diagnostic, Diagnostics, Severity, Source, Span};
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::ops::Range;
 
 /// How many problems are printed; more would bury the first.
@@ -11,11 +12,12 @@ const MAX_SHOWN: usize = 100;
 impl Diagnostics {
     /// The report, ending in a line that counts. Without `colour` it holds no escape sequence. Empty when there is nothing to say.
     pub fn render(&self, source: &Source, colour: bool) -> String {
+        let lines = source.lines();
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let path = source.path.display().to_string();
         let mut text = String::new();
         for item in self.sorted().into_iter().take(MAX_SHOWN) {
-            text.push_str(&renderer.render(&report(item, source, &path)));
+            text.push_str(&renderer.render(&report(item, source, &lines, &path)));
             text.push_str("\n\n");
         }
         if let Some(summary) = self.summary() {
@@ -42,8 +44,9 @@ impl Diagnostics {
     /// For `--json`: an array of `{severity, code, message, file, span: {start, end, line, column} | null, label, also, help}`.
     /// `start` and `end` are byte offsets; `line` and `column` count from 1.
     pub fn to_json(&self, source: &Source) -> serde_json::Value {
+        let lines = source.lines();
         let place = |span: Span| {
-            let position = source.position(span.start);
+            let position = lines.position(span.start);
             serde_json::json!({
                 "start": span.start, "end": span.end, "line": position.line, "column": position.column,
             })
@@ -73,23 +76,14 @@ fn severity_name(severity: Severity) -> &'static str {
     }
 }
 
-fn report<'a>(item: &'a Diagnostic, source: &'a Source, path: &'a str) -> Vec<Group<'a>> {
+fn report<'a>(item: &'a Diagnostic, source: &'a Source, lines: &Lines<'_>, path: &'a str) -> Vec<Group<'a>> {
     let level = match item.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(item.message.as_str());
     let mut group = match item.span {
-        Some(span) => {
-            let mut snippet = Snippet::source(source.text.as_str()).path(path);
-            let primary = AnnotationKind::Primary.span(shown(source, span));
-            snippet =
-                snippet.annotation(if item.label.is_empty() { primary } else { primary.label(item.label.as_str()) });
-            for (span, label) in &item.also {
-                snippet = snippet.annotation(AnnotationKind::Context.span(shown(source, *span)).label(label.as_str()));
-            }
-            title.element(snippet)
-        }
+        Some(span) => title.element(snippet(item, span, source, lines).path(path)),
         None => title.element(Origin::path(path)),
     };
     if let Some(help) = &item.help {
@@ -98,18 +92,27 @@ fn report<'a>(item: &'a Diagnostic, source: &'a Source, path: &'a str) -> Vec<Gr
     vec![group]
 }
 
+/// The lines from the first to the last place that matters. The renderer would scan the whole text for each problem.
+fn snippet<'a>(item: &'a Diagnostic, span: Span, source: &'a Source, lines: &Lines<'_>) -> Snippet<'a, Annotation<'a>> {
+    let primary = shown(source, span);
+    let also: Vec<_> = item.also.iter().map(|(span, label)| (shown(source, *span), label.as_str())).collect();
+    let first = also.iter().map(|(range, _)| range.start).chain([primary.start]).min().unwrap_or_default();
+    let last = also.iter().map(|(range, _)| range.end).chain([primary.end]).max().unwrap_or_default();
+    let (part, number) = lines.around(first..last);
+    let within = |range: &Range<usize>| range.start - part.start..range.end - part.start;
+    let annotation = AnnotationKind::Primary.span(within(&primary));
+    let label = Some(item.label.as_str()).filter(|label| !label.is_empty());
+    let others = also.iter().map(|(range, label)| AnnotationKind::Context.span(within(range)).label(*label));
+    Snippet::source(source.text.get(part.clone()).unwrap_or_default())
+        .line_start(number)
+        .annotation(annotation.label(label))
+        .annotations(others)
+}
+
 /// The range on character boundaries within the text, cut at the end of its first line: a whole table would hide its cause.
 fn shown(source: &Source, span: Span) -> Range<usize> {
-    let text = &source.text;
-    let inside = |at: usize| {
-        let mut at = at.min(text.len());
-        while !text.is_char_boundary(at) {
-            at -= 1;
-        }
-        at
-    };
-    let start = inside(span.start);
-    let end = inside(span.end.max(start));
-    let line = text.get(start..end).and_then(|part| part.find(['\n', '\r'])).map_or(end, |at| start + at);
+    let start = source.text.floor_char_boundary(span.start);
+    let end = source.text.floor_char_boundary(span.end.max(start));
+    let line = source.text.get(start..end).and_then(|part| part.find(['\n', '\r'])).map_or(end, |at| start + at);
     start..line
 }

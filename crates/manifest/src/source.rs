@@ -36,6 +36,13 @@ impl Source {
         }
         match String::from_utf8(bytes) {
             Ok(text) => Self { path, text, damage: None },
+            Err(error)
+                if error.as_bytes().starts_with(&[0xff, 0xfe]) || error.as_bytes().starts_with(&[0xfe, 0xff]) =>
+            {
+                let damage = Diagnostic::error(codes::FILE, "the manifest is UTF-16, but a manifest is UTF-8")
+                    .help("save the file as UTF-8; most editors offer that under \"save with encoding\"");
+                Self { path, text: String::new(), damage: Some(Box::new(damage)) }
+            }
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
@@ -65,16 +72,37 @@ impl Source {
 
     /// Line and column of a byte offset. Offsets past the end give the end.
     pub fn position(&self, offset: usize) -> Position {
-        let mut offset = offset.min(self.text.len());
-        while !self.text.is_char_boundary(offset) {
-            offset -= 1;
-        }
-        let before = self.text.get(..offset).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Position {
-            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
-            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-        }
+        self.lines().position(offset)
+    }
+
+    /// The lines, for many positions.
+    pub(crate) fn lines(&self) -> Lines<'_> {
+        let ends = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Lines { text: &self.text, starts: std::iter::once(0).chain(ends).collect() }
+    }
+}
+
+/// Where each line begins.
+pub(crate) struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl Lines<'_> {
+    /// Line and column of a byte offset. Offsets past the end give the end.
+    pub fn position(&self, offset: usize) -> Position {
+        let offset = self.text.floor_char_boundary(offset);
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        Position { line, column: self.text.get(start..offset).unwrap_or_default().chars().count() + 1 }
+    }
+
+    /// The range of whole lines around `range`, and the number of the first.
+    pub fn around(&self, range: std::ops::Range<usize>) -> (std::ops::Range<usize>, usize) {
+        let first = self.starts.partition_point(|start| *start <= range.start);
+        let after = self.starts.partition_point(|start| *start <= range.end);
+        let start = self.starts.get(first.saturating_sub(1)).copied().unwrap_or_default();
+        (start..self.starts.get(after).copied().unwrap_or(self.text.len()), first)
     }
 }
 

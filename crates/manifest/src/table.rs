@@ -1,7 +1,7 @@
 //! Reads a table key by key and remembers which keys were asked for: at the end every other key is unknown
 //! and reported with the nearest known one. Used by this crate and by each plugin for its grants and stores.
 
-use crate::diagnostic::nearest;
+use crate::diagnostic::{listed, nearest};
 use crate::value::{Entry, Node, Table};
 use crate::{Diagnostic, Diagnostics, Span, codes};
 use std::time::Duration;
@@ -12,7 +12,8 @@ pub struct TableReader<'a> {
     table: &'a Table,
     span: Span,
     what: String,
-    asked: Vec<&'static str>,
+    /// The keys asked for, and those already reported.
+    asked: Vec<&'a str>,
 }
 
 impl Node {
@@ -47,13 +48,27 @@ impl<'a> TableReader<'a> {
     /// The value of a key, or a note that it is missing; `example` is a line to write.
     pub fn required(&mut self, key: &'static str, diags: &mut Diagnostics, example: &str) -> Option<&'a Node> {
         let node = self.get(key);
-        if node.is_none() {
-            let diagnostic = Diagnostic::error(codes::MISSING_KEY, format!("{} lacks `{key}`", self.what));
-            diags.push(
-                diagnostic.at(self.span).label(format!("`{key}` is missing here")).help(format!("add: {example}")),
-            );
+        if node.is_none() && !self.mistyped(key, diags) {
+            let message = format!("{} lacks `{key}`", self.what);
+            let diagnostic = Diagnostic::error(codes::MISSING_KEY, message).at(self.span);
+            diags.push(diagnostic.label(format!("`{key}` is missing here")).help(format!("add: {example}")));
         }
         node
+    }
+
+    /// True when the missing key is there with a slip of the pen, which is reported as such.
+    fn mistyped(&mut self, key: &'static str, diags: &mut Diagnostics) -> bool {
+        let strange =
+            |entry: &&Entry| !self.asked.contains(&entry.key.as_str()) && nearest(&entry.key, &[key]).is_some();
+        let Some(entry) = self.table.entries.iter().find(strange) else { return false };
+        self.unknown(entry, format!("did you mean `{key}`?"), diags);
+        self.asked.push(&entry.key);
+        true
+    }
+
+    fn unknown(&self, entry: &Entry, help: String, diags: &mut Diagnostics) {
+        let message = format!("{} has no key `{}`", self.what, entry.key);
+        diags.push(Diagnostic::error(codes::UNKNOWN_KEY, message).at(entry.key_span).label("unknown key").help(help));
     }
 
     /// An optional string.
@@ -124,15 +139,9 @@ impl<'a> TableReader<'a> {
             }
             let help = match nearest(&entry.key, &self.asked) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    let mut keys: Vec<_> = self.asked.iter().map(|key| format!("`{key}`")).collect();
-                    keys.sort_unstable();
-                    keys.dedup();
-                    format!("it may have {}", keys.join(", "))
-                }
+                None => format!("it may have {}", listed(&self.asked)),
             };
-            let diagnostic = Diagnostic::error(codes::UNKNOWN_KEY, format!("{} has no key `{}`", self.what, entry.key));
-            diags.push(diagnostic.at(entry.key_span).label("unknown key").help(help));
+            self.unknown(entry, help, diags);
         }
     }
 

@@ -23,7 +23,7 @@ impl Node {
                 Ok(size) if i64::try_from(size.as_u64()).is_ok() => Some(size.as_u64()),
                 _ => self.invalid(diags, format!("{what}: `{text}` is not a size"), SIZE_FORMS),
             },
-            _ => self.wrong_type(diags, what, "a size"),
+            _ => self.mistyped(diags, what, "a size", Some(SIZE_FORMS.to_owned())),
         }
     }
 
@@ -39,7 +39,7 @@ impl Node {
                 let help = format!("say the unit: \"{number}s\" or \"{number}ms\"");
                 self.invalid(diags, format!("{what} is a number without a unit"), help)
             }
-            _ => self.wrong_type(diags, what, "a duration"),
+            _ => self.mistyped(diags, what, "a duration", Some(DURATION_FORMS.to_owned())),
         }
     }
 }

@@ -121,22 +121,45 @@ impl Node {
 
     /// Notes that `what` must be `expected` ("a string or a table") and says what was found. Always `None`.
     pub fn wrong_type<T>(&self, diags: &mut Diagnostics, what: &str, expected: &str) -> Option<T> {
+        self.mistyped(diags, what, expected, self.retyped(expected))
+    }
+
+    /// The same with a help of the caller's.
+    pub(crate) fn mistyped<T>(
+        &self,
+        diags: &mut Diagnostics,
+        what: &str,
+        expected: &str,
+        help: Option<String>,
+    ) -> Option<T> {
         let found = self.value.type_name();
-        let mut diagnostic = Diagnostic::error(codes::WRONG_TYPE, format!("{what} must be {expected}, not {found}"))
-            .at(self.span)
-            .label(format!("this is {found}"));
-        let quoted = match &self.value {
-            Value::Integer(number) => Some(number.to_string()),
-            Value::Float(number) => Some(number.to_string()),
-            Value::Boolean(truth) => Some(truth.to_string()),
-            Value::Datetime(text) => Some(text.clone()),
-            Value::String(_) | Value::Array(_) | Value::Table(_) => None,
-        };
-        if let (Some(text), true) = (quoted, expected.starts_with("a string")) {
-            diagnostic = diagnostic.help(format!("write it in quotes: \"{text}\""));
-        }
-        diags.push(diagnostic);
+        let message = format!("{what} must be {expected}, not {found}");
+        let diagnostic = Diagnostic::error(codes::WRONG_TYPE, message).at(self.span).label(format!("this is {found}"));
+        diags.push(Diagnostic { help, ..diagnostic });
         None
+    }
+
+    /// How to write the same value in the expected type, where that is plain.
+    fn retyped(&self, expected: &str) -> Option<String> {
+        let string = expected.starts_with("a string");
+        match &self.value {
+            Value::Integer(number) if string => Some(format!("write it in quotes: \"{number}\"")),
+            Value::Float(number) if string => Some(format!("write it in quotes: \"{number}\"")),
+            Value::Boolean(truth) if string => Some(format!("write it in quotes: \"{truth}\"")),
+            Value::Datetime(text) if string => Some(format!("write it in quotes: \"{text}\"")),
+            Value::Array(items) if string && items.len() == 1 => Some("write it without the brackets".to_owned()),
+            Value::String(text) if expected == "an integer" && text.trim().parse::<i64>().is_ok() => {
+                Some(format!("write it without quotes: {}", text.trim()))
+            }
+            Value::String(_) if expected.starts_with("`true`") => {
+                Some("write true or false, without quotes".to_owned())
+            }
+            _ if expected == "a table" => {
+                Some("write { key = value }, or a [header] with lines of `key = value`".to_owned())
+            }
+            _ if expected == "an array" => Some("write it in brackets: [ … ]".to_owned()),
+            _ => None,
+        }
     }
 
     /// Notes that the value of `what` can't be used, with what to write instead. Always `None`.

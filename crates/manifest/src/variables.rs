@@ -4,25 +4,34 @@
 
 use crate::value::{Node, Value};
 use crate::{Diagnostic, Diagnostics, Source, Span, codes};
+use std::collections::HashSet;
 
-/// Replaces the variables in each string below `node`.
+/// Replaces the variables in each string below `node`. Gives the places of the strings that keep a variable without value.
 pub(crate) fn substitute(
     node: &mut Node,
     source: &Source,
     lookup: &dyn Fn(&str) -> Option<String>,
     diags: &mut Diagnostics,
-) {
-    match &mut node.value {
-        Value::String(text) if text.contains("{{") => {
-            let mut scan = Scan { source, span: node.span, lookup, diags };
-            if let Some(filled) = scan.fill(text) {
-                *text = filled;
+) -> HashSet<Span> {
+    let mut unfilled = HashSet::new();
+    visit(node, &mut |span, text| {
+        let mut scan = Scan { source, span, lookup, diags };
+        match scan.fill(text) {
+            Some(filled) => *text = filled,
+            None => {
+                unfilled.insert(span);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| substitute(item, source, lookup, diags)),
-        Value::Table(table) => {
-            table.entries.iter_mut().for_each(|entry| substitute(&mut entry.node, source, lookup, diags))
-        }
+    });
+    unfilled
+}
+
+/// Calls `fill` for each string with a variable.
+fn visit(node: &mut Node, fill: &mut dyn FnMut(Span, &mut String)) {
+    match &mut node.value {
+        Value::String(text) if text.contains("{{") => fill(node.span, text),
+        Value::Array(items) => items.iter_mut().for_each(|item| visit(item, fill)),
+        Value::Table(table) => table.entries.iter_mut().for_each(|entry| visit(&mut entry.node, fill)),
         Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
     }
 }
@@ -71,7 +80,10 @@ impl Scan<'_> {
         let span = self.place(&format!("{{{{{inside}}}}}"));
         let first_good = name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_');
         if !first_good || !name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
-            let message = format!("`{name}` is no name of a variable");
+            let message = match name {
+                "" => "`{{ }}` names no variable".to_owned(),
+                _ => format!("`{name}` is no name of a variable"),
+            };
             let help = "a name has letters, digits and `_`, as in `{{ REDIS_URL }}`; write `{{{{` for a literal `{{`";
             self.diags.push(Diagnostic::error(codes::VARIABLE, message).at(span).help(help));
             return None;

@@ -2,8 +2,9 @@
 //! included, is replaced whole. Spans stay those of the text each part came from.
 
 use crate::diagnostic::nearest;
-use crate::value::{Entry, Node, Table, Value};
+use crate::value::{Entry, Table, Value};
 use crate::{Diagnostic, Diagnostics, codes};
+use std::collections::HashMap;
 
 /// Takes the table of variants out of a manifest.
 pub(crate) fn take(root: &mut Table, diags: &mut Diagnostics) -> Table {
@@ -47,8 +48,9 @@ pub(crate) fn unknown(name: &str, variants: &Table, diags: &mut Diagnostics) {
 
 /// Lays `over` over `base`.
 pub(crate) fn merge(base: &mut Table, over: &Table) {
+    let places: HashMap<_, _> = base.entries.iter().enumerate().map(|(at, entry)| (entry.key.clone(), at)).collect();
     for entry in &over.entries {
-        match base.entries.iter_mut().find(|old| old.key == entry.key) {
+        match places.get(&entry.key).and_then(|at| base.entries.get_mut(*at)) {
             Some(old) => merge_entry(old, entry),
             None => base.entries.push(entry.clone()),
         }
@@ -56,8 +58,8 @@ pub(crate) fn merge(base: &mut Table, over: &Table) {
 }
 
 fn merge_entry(old: &mut Entry, new: &Entry) {
-    match (&mut old.node, &new.node) {
-        (Node { value: Value::Table(old), .. }, Node { value: Value::Table(new), .. }) => merge(old, new),
+    match (&mut old.node.value, &new.node.value) {
+        (Value::Table(old), Value::Table(new)) => merge(old, new),
         _ => *old = new.clone(),
     }
 }

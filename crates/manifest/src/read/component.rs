@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 impl Reading<'_> {
     pub(super) fn component(&mut self, entry: &Entry) -> Option<Component> {
-        let what = format!("component `{}`", entry.key);
+        let owner = &entry.key;
+        let what = format!("component `{owner}`");
         let mut reader = entry.node.reader(self.diags, &what)?;
         let source = self.source(&mut reader);
         let build = reader.get("build").and_then(|node| self.build(node, &what));
@@ -21,6 +22,12 @@ impl Reading<'_> {
             let message = "components can't use other components yet";
             let help = "remove `uses`; until it exists, call the other component over HTTP with a `http` grant";
             self.diags.push(Diagnostic::error(codes::NOT_YET, message).at(uses.key_span).help(help));
+        }
+        for key in limits::LIMIT_KEYS {
+            let Some(entry) = reader.entry(key.name) else { continue };
+            let message = format!("`{}` is a limit, and stands under `limits`", key.name);
+            let help = format!("move it below [component.{}.limits]", owner);
+            self.diags.push(Diagnostic::error(codes::UNKNOWN_KEY, message).at(entry.key_span).help(help));
         }
         reader.finish(self.diags);
         let (source, source_span) = source?;

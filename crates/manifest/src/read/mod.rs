@@ -10,7 +10,7 @@ mod upstream;
 
 use crate::value::{Table, Value};
 use crate::{App, CheckOptions, Diagnostic, Diagnostics, Route, Source, Span, TableReader, Target, codes};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use std::sync::Arc;
 struct Reading<'a> {
     options: &'a CheckOptions<'a>,
     diags: &'a mut Diagnostics,
-    components: Vec<&'a str>,
-    upstreams: Vec<&'a str>,
+    components: BTreeMap<&'a str, Span>,
+    upstreams: BTreeMap<&'a str, Span>,
 }
 
 /// Reads the root table. `None` when the app can't be put together; there is at least one error then.
@@ -36,10 +36,10 @@ pub(crate) fn app(
     let components = reading.named(&mut reader, "component", Reading::component);
     let upstreams = reading.named(&mut reader, "upstream", Reading::upstream);
     let stores = reading.named(&mut reader, "store", Reading::store);
-    reading.ambiguous(root);
+    reading.ambiguous();
     let routes = reading.routes(&mut reader);
     let config = reading.config(&mut reader);
-    reading.unused(root, &routes);
+    reading.unused(&routes);
     // A variant is taken out before; asking makes `env` a known key.
     reader.get("env");
     reader.finish(diags);
@@ -77,10 +77,11 @@ fn good_name(name: &str) -> bool {
     name.len() <= 63 && name.starts_with(letter) && name.chars().all(|one| letter(one) || one == '-' || one == '_')
 }
 
-fn keys<'a>(root: &'a Table, key: &str) -> Vec<&'a str> {
+/// The names of `[key.NAME]` tables, with their places.
+fn keys<'a>(root: &'a Table, key: &str) -> BTreeMap<&'a str, Span> {
     match root.get(key).map(|node| &node.value) {
-        Some(Value::Table(table)) => table.entries.iter().map(|entry| entry.key.as_str()).collect(),
-        _ => Vec::new(),
+        Some(Value::Table(table)) => table.entries.iter().map(|entry| (entry.key.as_str(), entry.key_span)).collect(),
+        _ => BTreeMap::new(),
     }
 }
 
@@ -116,32 +117,26 @@ impl<'a> Reading<'a> {
     }
 
     /// Notes each name that is both a component and an upstream: `to = "name"` couldn't tell them apart.
-    fn ambiguous(&mut self, root: &Table) {
-        let place = |kind: &str, name: &str| match root.get(kind).map(|node| &node.value) {
-            Some(Value::Table(table)) => table.entry(name).map(|entry| entry.key_span),
-            _ => None,
-        };
-        for name in self.components.iter().filter(|name| self.upstreams.contains(name)) {
-            let (Some(component), Some(upstream)) = (place("component", name), place("upstream", name)) else {
-                continue;
-            };
+    fn ambiguous(&mut self) {
+        for (name, component) in &self.components {
+            let Some(upstream) = self.upstreams.get(name) else { continue };
             let message = format!("`{name}` is both a component and an upstream, so a route to it has two meanings");
-            let diagnostic = Diagnostic::error(codes::AMBIGUOUS_NAME, message).at(upstream).label("an upstream");
-            self.diags.push(diagnostic.also(component, "a component").help("rename one of them"));
+            let diagnostic = Diagnostic::error(codes::AMBIGUOUS_NAME, message).at(*upstream).label("an upstream");
+            self.diags.push(diagnostic.also(*component, "a component").help("rename one of them"));
         }
     }
 
     /// The component or upstream of a name; a note with the nearest one otherwise.
     fn target(&mut self, name: &str, span: Span) -> Option<Target> {
-        if self.components.contains(&name) {
+        if self.components.contains_key(name) {
             return Some(Target::Component(name.to_owned()));
         }
-        if self.upstreams.contains(&name) {
+        if self.upstreams.contains_key(name) {
             return Some(Target::Upstream(name.to_owned()));
         }
         let diagnostic =
             Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no component or upstream named `{name}`"));
-        let known: Vec<_> = self.components.iter().chain(&self.upstreams).copied().collect();
+        let known: Vec<_> = self.components.keys().chain(self.upstreams.keys()).copied().collect();
         let help = if name.contains("://") {
             format!("declare it as an upstream and use its name: [upstream.node] url = \"{name}\"")
         } else if known.is_empty() {
@@ -153,30 +148,18 @@ impl<'a> Reading<'a> {
         None
     }
 
-    /// Warns of components and upstreams that no route leads to.
-    fn unused(&mut self, root: &Table, routes: &[Route]) {
-        let named = named_targets(root);
-        let reached = |target: &Target| routes.iter().any(|route| route.leads_to(target));
+    /// Warns of components and upstreams that no route leads to. With a wrong route nobody can say: it may have been meant.
+    fn unused(&mut self, routes: &[Route]) {
+        if self.diags.has_errors() {
+            return;
+        }
+        let places = routes.iter().flat_map(|route| [route.to.target(), route.fallback.clone()]).flatten();
+        let reached: BTreeSet<_> = places.map(|target| target.name().to_owned()).collect();
         for (kind, names) in [("component", &self.components), ("upstream", &self.upstreams)] {
-            let Some(Value::Table(table)) = root.get(kind).map(|node| &node.value) else {
-                continue;
-            };
-            for name in names {
-                let target = match kind {
-                    "component" => Target::Component((*name).to_owned()),
-                    _ => Target::Upstream((*name).to_owned()),
-                };
-                let Some(entry) = table.entry(name) else {
-                    continue;
-                };
-                if reached(&target) || named.contains(name) {
-                    continue;
-                }
+            for (name, span) in names.iter().filter(|(name, _)| !reached.contains(**name)) {
                 let message = format!("no route leads to the {kind} `{name}`");
                 let help = format!("add a route to it:\n[[route]]\npath = \"/{name}/*\"\nto = \"{name}\"");
-                self.diags.push(
-                    Diagnostic::warning(codes::UNUSED, message).at(entry.key_span).label("never used").help(help),
-                );
+                self.diags.push(Diagnostic::warning(codes::UNUSED, message).at(*span).label("never used").help(help));
             }
         }
     }
@@ -185,15 +168,4 @@ impl<'a> Reading<'a> {
     fn path(&self, text: &str) -> PathBuf {
         self.options.base_dir.join(text)
     }
-}
-
-/// Every string a route names as `to` or `fallback`, those of routes with errors included.
-fn named_targets(root: &Table) -> Vec<&str> {
-    let routes = root.get("route").map(|node| node.list()).unwrap_or_default();
-    let tables = routes.iter().filter_map(|node| match &node.value {
-        Value::Table(table) => Some(table),
-        _ => None,
-    });
-    let values = tables.flat_map(|table| [table.get("to"), table.get("fallback")]).flatten();
-    values.filter_map(|node| if let Value::String(text) = &node.value { Some(text.as_str()) } else { None }).collect()
 }

@@ -202,6 +202,10 @@ impl Reading<'_> {
     }
 
     fn redirect(&mut self, node: &Node, reader: &mut TableReader<'_>) -> Option<Destination> {
+        let status = match reader.get("status") {
+            None => Some(307),
+            Some(node) => self.redirect_status(node),
+        };
         let to = node.string(self.diags, "`redirect`")?;
         let absolute = url::Url::parse(to).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
         let path = to.starts_with('/') && !to.starts_with("//");
@@ -210,17 +214,16 @@ impl Reading<'_> {
             let help = "write a URL such as \"https://example.com/\", or a path such as \"/new\"; other letters percent-encoded";
             return node.invalid(self.diags, "`redirect` is no URL and no path", help);
         }
-        let status = match reader.get("status") {
-            None => 307,
-            Some(node) => match node.integer(self.diags, "`status`")? {
-                status if REDIRECTS.contains(&status) => u16::try_from(status).ok()?,
-                status => {
-                    let help = "write 308 (for good) or 307 (for now), or 301, 302, 303";
-                    return node.invalid(self.diags, format!("{status} is no status of a redirect"), help);
-                }
-            },
-        };
-        Some(Destination::Redirect { to: to.to_owned(), status })
+        Some(Destination::Redirect { to: to.to_owned(), status: status? })
+    }
+
+    fn redirect_status(&mut self, node: &Node) -> Option<u16> {
+        let status = node.integer(self.diags, "`status`")?;
+        if REDIRECTS.contains(&status) {
+            return u16::try_from(status).ok();
+        }
+        let help = "write 308 (for good) or 307 (for now), or 301, 302, 303";
+        node.invalid(self.diags, format!("{status} is no status of a redirect"), help)
     }
 
     fn fallback(&mut self, entry: &Entry, to: Option<&Destination>) -> Option<Option<Target>> {
@@ -232,7 +235,7 @@ impl Reading<'_> {
                 self.diags.push(Diagnostic::error(codes::EXCLUSIVE_KEYS, message).at(entry.key_span).help("remove it"));
                 None
             }
-            Some(to) if target.is(to) => entry.node.invalid(
+            Some(to) if to.target().as_ref() == Some(&target) => entry.node.invalid(
                 self.diags,
                 "`fallback` is the same as `to`",
                 "name another component or upstream, or remove it",

@@ -52,7 +52,7 @@ fn the_more_specific_segment_wins() {
             ("/about", "/about"),
             ("/about/", "/*"),
             ("/other", "/:page page=other"),
-            ("/users", "/:page page=users"),
+            ("/users", "/users/*"),
             ("/users/me", "/users/me"),
             ("/users/7", "/users/:id id=7"),
             ("/users/7/", "/users/*"),
