@@ -5,7 +5,7 @@
 import { getEnvironment } from 'wasi:cli/environment@0.2.10';
 import { render } from './render';
 
-addEventListener('fetch', (event: any) => event.respondWith(serve(event.request)));
+addEventListener('fetch', (event: any) => event.respondWith(serve(event.request).catch(failed)));
 
 async function serve(request: Request): Promise<Response> {
   const path = new URL(request.url).pathname;
@@ -17,14 +17,17 @@ async function serve(request: Request): Promise<Response> {
 
   const source = await fetch(`${catalogue()}/catalogue/${sku}.md`);
   if (source.status === 404) return refuse(404, 'unknown_sku', `there is no description of "${sku}"`);
-  if (!source.ok) {
-    console.error(`the catalogue answered ${source.status} for ${sku}`);
-    return refuse(502, 'catalogue', 'the description could not be read');
-  }
+  if (!source.ok) throw new Error(`the catalogue answered ${source.status} for ${sku}`);
   const html = render(await source.text());
   return new Response(request.method === 'HEAD' ? null : html, {
     headers: { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'public, max-age=60' },
   });
+}
+
+/** Node is away or starting, or the grant doesn't cover the request: worth another try in a moment. */
+function failed(error: unknown): Response {
+  console.error(`${error}`);
+  return refuse(503, 'catalogue', 'the description could not be read', { 'retry-after': '1' });
 }
 
 /** Asked at each request: what is read at the top of the module would be the build machine's. */
