@@ -4,6 +4,9 @@
 //! Source ─ parse.rs ─▶ Node tree ─ variant.rs ─▶ merged ─ variables.rs ─▶ substituted ─ read/*.rs ─▶ App
 //!                                   every step notes problems in Diagnostics and goes on
 //! ```
+//! In any string value `{{ NAME }}` is replaced by a variable, `{{ NAME | default }}` by a default when it isn't set, and
+//! `{{{{` stands for a literal `{{`. `[env.NAME]` is laid over the rest: tables merge, everything else is replaced.
+//!
 //! Pure: it reads one file, when told to, and knows neither a runtime nor the environment of the process.
 //! Grants and stores stay spanned values ([`value::Node`]); the plugin that owns one parses it.
 

@@ -12,8 +12,10 @@ pub struct TableReader<'a> {
     table: &'a Table,
     span: Span,
     what: String,
-    /// The keys asked for, and those already reported.
-    asked: Vec<&'a str>,
+    /// The keys asked for: those the table may have.
+    asked: Vec<&'static str>,
+    /// The keys that are reported already.
+    reported: Vec<&'a str>,
 }
 
 impl Node {
@@ -26,7 +28,7 @@ impl Node {
 impl<'a> TableReader<'a> {
     /// A reader of `table`, which stands at `span` and is called `what` in messages.
     pub fn new(table: &'a Table, span: Span, what: &str) -> Self {
-        Self { table, span, what: what.to_owned(), asked: Vec::new() }
+        Self { table, span, what: what.to_owned(), asked: Vec::new(), reported: Vec::new() }
     }
 
     /// Where the table stands.
@@ -58,12 +60,24 @@ impl<'a> TableReader<'a> {
 
     /// True when the missing key is there with a slip of the pen, which is reported as such.
     fn mistyped(&mut self, key: &'static str, diags: &mut Diagnostics) -> bool {
-        let strange =
-            |entry: &&Entry| !self.asked.contains(&entry.key.as_str()) && nearest(&entry.key, &[key]).is_some();
+        let strange = |entry: &&Entry| !self.is_settled(entry) && nearest(&entry.key, &[key]).is_some();
         let Some(entry) = self.table.entries.iter().find(strange) else { return false };
         self.unknown(entry, format!("did you mean `{key}`?"), diags);
-        self.asked.push(&entry.key);
+        self.reported.push(&entry.key);
         true
+    }
+
+    /// True when the key was asked for or is reported already.
+    fn is_settled(&self, entry: &Entry) -> bool {
+        let key = entry.key.as_str();
+        self.asked.contains(&key) || self.reported.contains(&key)
+    }
+
+    /// A key that the table doesn't have and that the caller reports in words of its own, such as one that belongs elsewhere.
+    pub fn misplaced(&mut self, key: &str) -> Option<&'a Entry> {
+        let entry = self.table.entry(key)?;
+        self.reported.push(&entry.key);
+        Some(entry)
     }
 
     fn unknown(&self, entry: &Entry, help: String, diags: &mut Diagnostics) {
@@ -134,7 +148,7 @@ impl<'a> TableReader<'a> {
     /// Reports each key that was never asked for, with the nearest known one.
     pub fn finish(self, diags: &mut Diagnostics) {
         for entry in &self.table.entries {
-            if self.asked.contains(&entry.key.as_str()) {
+            if self.is_settled(entry) {
                 continue;
             }
             let help = match nearest(&entry.key, &self.asked) {

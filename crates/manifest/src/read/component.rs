@@ -24,7 +24,7 @@ impl Reading<'_> {
             self.diags.push(Diagnostic::error(codes::NOT_YET, message).at(uses.key_span).help(help));
         }
         for key in limits::LIMIT_KEYS {
-            let Some(entry) = reader.entry(key.name) else { continue };
+            let Some(entry) = reader.misplaced(key.name) else { continue };
             let message = format!("`{}` is a limit, and stands under `limits`", key.name);
             let help = format!("move it below [component.{}.limits]", owner);
             self.diags.push(Diagnostic::error(codes::UNKNOWN_KEY, message).at(entry.key_span).help(help));

@@ -9,4 +9,5 @@ mod hostile;
 mod json_schema;
 mod routing;
 mod support;
+mod values;
 mod variants;
