@@ -1,18 +1,33 @@
 //! What good manifests mean.
 
-use crate::support::{app_of, checked, load, manifests};
+use crate::support::{app_of, checked, examples, load, manifests};
 use coracle_manifest::{ComponentSource, Destination, Limits, Reuse, Target};
 use std::path::PathBuf;
 use std::time::Duration;
 
 #[test]
-fn each_example_passes() {
+fn each_good_manifest_passes() {
     let manifests = manifests("good");
     assert!(!manifests.is_empty());
     for (name, path) in manifests {
         let (source, env) = load(&path);
         let (app, diags, source) = checked(source, env.as_deref());
         assert!(app.is_some() && diags.is_empty(), "{name}:\n{}", diags.render(&source, false));
+    }
+}
+
+#[test]
+fn each_example_passes_under_each_variant() {
+    let examples = examples();
+    assert!(!examples.is_empty());
+    for (name, path) in examples {
+        let (source, _) = load(&path);
+        let table: toml::Table = source.text.parse().unwrap();
+        let variants = table.get("env").and_then(|env| env.as_table()).into_iter().flat_map(|env| env.keys());
+        for env in variants.map(|name| Some(name.as_str())).chain([None]) {
+            let (app, diags, source) = checked(source.clone(), env);
+            assert!(app.is_some() && diags.is_empty(), "{name} {env:?}:\n{}", diags.render(&source, false));
+        }
     }
 }
 

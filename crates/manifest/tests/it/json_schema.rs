@@ -1,13 +1,13 @@
 //! The JSON Schema agrees with `check`: it takes every good manifest and refuses typos.
 
-use crate::support::{GRANTS, STORES, checked, load, manifests};
+use crate::support::{GRANTS, STORES, checked, examples, load, manifests};
 use coracle_manifest::{MAX_BYTES, Source, codes};
 use serde_json::{Value, json};
 
 fn schema() -> Value {
     let grants: Vec<_> =
         GRANTS.iter().map(|name| (*name, json!({ "type": ["string", "array", "object", "boolean"] }))).collect();
-    let store = json!({ "type": "object", "properties": { "backend": { "type": "string" }, "url": { "type": "string" } },
+    let store = json!({ "type": "object", "properties": { "backend": { "type": "string" }, "url": { "type": "string" }, "path": { "type": "string" } },
         "additionalProperties": false });
     let stores: Vec<_> = STORES.iter().map(|kind| (*kind, store.clone())).collect();
     coracle_manifest::schema(&grants, &stores)
@@ -26,7 +26,7 @@ fn it_is_a_schema_of_draft_7() {
 #[test]
 fn it_takes_every_good_manifest() {
     let validator = jsonschema::draft7::new(&schema()).unwrap();
-    for (name, path) in manifests("good") {
+    for (name, path) in manifests("good").into_iter().chain(examples()) {
         let instance = instance(&load(&path).0.text).unwrap();
         let errors: Vec<_> = validator.iter_errors(&instance).map(|error| error.to_string()).collect();
         assert_eq!(errors, Vec::<String>::new(), "{name}");

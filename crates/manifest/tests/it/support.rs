@@ -58,6 +58,19 @@ pub fn manifests(folder: &str) -> Vec<(String, PathBuf)> {
     found
 }
 
+/// The manifests of the examples that users copy, by the name of their folder.
+pub fn examples() -> Vec<(String, PathBuf)> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut found: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path().join("coracle.toml")))
+        .filter(|(_, path)| path.is_file())
+        .collect();
+    found.sort();
+    found
+}
+
 /// Reads a manifest; its first line may be `# env: NAME`, the variant to choose.
 pub fn load(path: &Path) -> (Source, Option<String>) {
     let mut source = Source::load(path).unwrap();
