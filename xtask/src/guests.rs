@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use coracle_toolchain::{Built, Cache, Guest, Progress, Target, build, seconds};
+use coracle_toolchain::{Cache, Guest, Progress, Target, build, seconds};
 
+use crate::place;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -67,7 +68,7 @@ fn build_set(workspace: &Workspace, cache: &Cache, set: Set) -> Result<usize> {
     let mut names = BTreeSet::new();
     for guest in sources(&workspace.root, set)? {
         for built in build(cache, &guest, Progress::Shown)? {
-            link(&built, &place)?;
+            place::place(&built.wasm, &place.join(format!("{}.wasm", built.name)))?;
             let size = fs::metadata(&built.wasm).map_or(0, |meta| meta.len());
             let state = if built.cached { "cached" } else { "built" };
             println!("{:24} {:>9} KiB  {state}", format!("{}/{}", set.name(), built.name), size.div_ceil(1024));
@@ -124,21 +125,6 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// A hard link into the target directory; a copy where the cache is on another filesystem.
-fn link(built: &Built, place: &Path) -> Result<()> {
-    let to = place.join(format!("{}.wasm", built.name));
-    // Never written in place: a test may have the old file mapped.
-    let fresh = place.join(format!(".{}.new", built.name));
-    let _ = fs::remove_file(&fresh);
-    fs::hard_link(&built.wasm, &fresh)
-        .or_else(|_| fs::copy(&built.wasm, &fresh).map(drop))
-        .and_then(|()| fs::rename(&fresh, &to))
-        .with_context(|| format!("cannot place {}", to.display()))?;
-    // Renaming a link over another link of the same file does nothing, and leaves both names.
-    let _ = fs::remove_file(&fresh);
-    Ok(())
-}
-
 /// Removes guests that no longer have a source.
 fn sweep(place: &Path, names: &BTreeSet<String>) -> Result<()> {
     for path in entries(place)? {
@@ -173,17 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_is_placed_twice_and_goes_with_its_source() {
+    fn a_guest_goes_with_its_source() {
         let root = tempfile::tempdir().unwrap();
-        let place = root.path().join("place");
-        fs::create_dir_all(&place).unwrap();
-        let wasm = root.path().join("one.wasm");
-        fs::write(&wasm, "1").unwrap();
-        let built = Built { name: "one".to_owned(), wasm, cached: true };
-        link(&built, &place).unwrap();
-        link(&built, &place).unwrap();
-        assert_eq!(entries(&place).unwrap(), [place.join("one.wasm")]);
-        sweep(&place, &BTreeSet::new()).unwrap();
-        assert!(entries(&place).unwrap().is_empty());
+        for file in ["one.wasm", "two.wasm"] {
+            touch(root.path(), file);
+        }
+        sweep(root.path(), &["one".to_owned()].into()).unwrap();
+        assert_eq!(entries(root.path()).unwrap(), [root.path().join("one.wasm")]);
     }
 }

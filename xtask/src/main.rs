@@ -4,6 +4,8 @@
 
 mod ci;
 mod guests;
+mod place;
+mod storefront;
 mod tidy;
 mod tools;
 mod workspace;
@@ -25,6 +27,14 @@ struct Options {
 enum Command {
     /// Build the test guests (sets p3, p2, js, py; all by default) into <target>/guests/<set>/
     Guests { sets: Vec<guests::Set> },
+    /// Build examples/storefront and serve it; what follows `--` goes to `coracle up`
+    Storefront {
+        /// Build only
+        #[arg(long)]
+        build: bool,
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
     /// Check the invariants of ARCHITECTURE.md that a program can check
     Tidy,
     /// Run all checks, or those named
@@ -36,6 +46,7 @@ fn main() -> ExitCode {
     let result = Workspace::find().and_then(|workspace| match options.command {
         Command::Guests { sets } => guests::run(&workspace, &sets),
         Command::Ci { steps } => ci::run(&workspace, &steps),
+        Command::Storefront { build, arguments } => storefront::run(&workspace, build, &arguments),
         Command::Tidy => tidy::run(&workspace),
     });
     match result {

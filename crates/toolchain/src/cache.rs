@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, io};
+use crate::progress::Progress;
 
 /// The root of the cache. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -66,6 +67,7 @@ impl Cache {
         &self,
         parent: &Path,
         name: &str,
+        progress: Progress,
         make: impl FnOnce(&Path) -> Result<(), Error>,
     ) -> Result<PathBuf, Error> {
         let entry = parent.join(name);
@@ -75,7 +77,10 @@ impl Cache {
         fs::create_dir_all(parent).map_err(io("create", parent))?;
         let lock_path = parent.join(format!(".{name}.lock"));
         let lock = File::create(&lock_path).map_err(io("create", &lock_path))?;
-        lock.lock().map_err(io("lock", &lock_path))?;
+        if lock.try_lock().is_err() {
+            progress.say(&format!("waiting for another process that makes {}", entry.display()));
+            lock.lock().map_err(io("lock", &lock_path))?;
+        }
         if entry.is_dir() {
             return Ok(entry); // made by the process we waited for
         }
@@ -124,7 +129,7 @@ mod tests {
         let made = std::cell::Cell::new(0);
         for _ in 0..2 {
             let entry = cache
-                .entry(&cache.toolchains(), "tool-1", |work| {
+                .entry(&cache.toolchains(), "tool-1", Progress::Quiet, |work| {
                     made.set(made.get() + 1);
                     fs::write(work.join("file"), "x").map_err(io("write", work))
                 })
@@ -139,13 +144,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::at(dir.path());
         let parent = cache.toolchains();
-        let failed = cache.entry(&parent, "tool-1", |work| {
+        let failed = cache.entry(&parent, "tool-1", Progress::Quiet, |work| {
             fs::write(work.join("half"), "x").map_err(io("write", work))?;
             Err(Error::NoCache)
         });
         assert!(failed.is_err());
         assert!(!parent.join("tool-1").exists());
-        let entry = cache.entry(&parent, "tool-1", |_| Ok(())).unwrap();
+        let entry = cache.entry(&parent, "tool-1", Progress::Quiet, |_| Ok(())).unwrap();
         assert!(!entry.join("half").exists());
     }
 
@@ -155,7 +160,7 @@ mod tests {
         let cache = Cache::at(dir.path());
         let stale = cache.toolchains().join(".tool-1.part-dead");
         fs::create_dir_all(&stale).unwrap();
-        cache.entry(&cache.toolchains(), "tool-1", |_| Ok(())).unwrap();
+        cache.entry(&cache.toolchains(), "tool-1", Progress::Quiet, |_| Ok(())).unwrap();
         assert!(!stale.exists());
     }
 
@@ -173,7 +178,7 @@ mod tests {
                         made.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                         fs::write(work.join("file"), "x").map_err(io("write", work))
                     };
-                    cache.entry(&cache.toolchains(), "tool-1", make).unwrap();
+                    cache.entry(&cache.toolchains(), "tool-1", Progress::Quiet, make).unwrap();
                 });
             }
         });

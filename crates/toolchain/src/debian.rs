@@ -56,7 +56,7 @@ pub(crate) fn install(cache: &Cache, target: Target, progress: Progress) -> Resu
         .map_err(io("create a directory in", &cache.toolchains()))?;
     let recipe = Recipe::read(scratch.path(), progress)?;
     let name = format!("{}{}-{RECIPE}", prefix(target), file_name(&recipe.version));
-    cache.entry(&cache.toolchains(), &name, |dir| recipe.make(dir, target, progress))
+    cache.entry(&cache.toolchains(), &name, progress, |dir| recipe.make(dir, target, progress))
 }
 
 /// The linker that turns core modules into components, inside a made toolchain.

@@ -82,7 +82,7 @@ pub fn build(cache: &Cache, guest: &Guest, progress: Progress) -> Result<Vec<Bui
     };
     let hash = source_hash(guest, rust.as_ref())?;
     let cached = cache.guests().join(&hash).is_dir();
-    let entry = cache.entry(&cache.guests(), &hash, |out| match (guest, &rust) {
+    let entry = cache.entry(&cache.guests(), &hash, progress, |out| match (guest, &rust) {
         (Guest::Rust { dir, .. }, Some(rust)) => {
             let label = format!("compiling {} for {}", dir.display(), rust.target().triple());
             progress.step(&label, || cargo::build(cache, dir, rust, out))
@@ -217,8 +217,9 @@ mod tests {
         fs::write(dir.join("app.py"), "pass").unwrap();
         let guest = Guest::Python { dir: dir.clone() };
         let hash = source_hash(&guest, None).unwrap();
-        let made =
-            cache.entry(&cache.guests(), &hash, |out| fs::write(out.join("snake.wasm"), "x").map_err(io("write", out)));
+        let made = cache.entry(&cache.guests(), &hash, Progress::Quiet, |out| {
+            fs::write(out.join("snake.wasm"), "x").map_err(io("write", out))
+        });
         made.unwrap();
         let built = build(&cache, &guest, Progress::Quiet).unwrap();
         assert_eq!(built.len(), 1);

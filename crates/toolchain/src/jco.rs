@@ -45,7 +45,7 @@ impl Jco {
             return Ok(found);
         }
         check_node()?;
-        let dir = cache.entry(&cache.toolchains(), &Self::key(), |dir| {
+        let dir = cache.entry(&cache.toolchains(), &Self::key(), progress, |dir| {
             for (name, text) in [("package.json", PACKAGE), ("package-lock.json", LOCK)] {
                 let file = dir.join(name);
                 fs::write(&file, text).map_err(io("write", &file))?;

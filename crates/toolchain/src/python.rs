@@ -35,7 +35,7 @@ impl ComponentizePy {
             return Ok(found);
         }
         check_python()?;
-        let dir = cache.entry(&cache.toolchains(), &Self::key(), |dir| {
+        let dir = cache.entry(&cache.toolchains(), &Self::key(), progress, |dir| {
             progress.step(&format!("installing componentize-py {VERSION} from PyPI"), || {
                 run(Command::new("python3").args(["-m", "venv"]).arg(dir), LONG)?;
                 let mut pip = Command::new(python(dir));

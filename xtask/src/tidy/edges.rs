@@ -10,8 +10,8 @@ use super::graph::Graph;
 use super::tree::Tree;
 
 const PAGE: &str = "ARCHITECTURE.md";
-/// Not part of the product, and of no use to it: neither has a row.
-const OUTSIDE: [&str; 2] = ["xtask", "testkit"];
+/// Any crate's tests may use it.
+const TESTKIT: &str = "testkit";
 
 pub fn check(tree: &Tree, graph: &Graph) -> Vec<Complaint> {
     let Some(page) = tree.get(PAGE) else { return Vec::new() }; // presence.rs says so
@@ -21,7 +21,7 @@ pub fn check(tree: &Tree, graph: &Graph) -> Vec<Complaint> {
     };
     let mut complaints = Vec::new();
     let crates: BTreeSet<&str> = graph.members.iter().map(|name| short(name)).collect();
-    for member in graph.members.iter().filter(|name| !OUTSIDE.contains(&short(name))) {
+    for member in &graph.members {
         let name = short(member);
         let Some(row) = table.get(name) else {
             complaints.push(Complaint::new(
@@ -30,7 +30,9 @@ pub fn check(tree: &Tree, graph: &Graph) -> Vec<Complaint> {
             ));
             continue;
         };
-        let used: BTreeSet<&str> = graph.needs(member).map(short).filter(|need| crates.contains(need)).collect();
+        let tested = graph.tests_need(member).map(short).filter(|need| *need != TESTKIT && *need != name);
+        let used: BTreeSet<&str> =
+            graph.needs(member).map(short).chain(tested).filter(|need| crates.contains(need)).collect();
         for edge in used.iter().filter(|need| !row.allowed.contains(**need)) {
             let text = format!(
                 "`{name}` depends on `{edge}`, which the crate table doesn't allow. Remove the dependency, or add `{edge}` to the row of `{name}` \
@@ -96,9 +98,10 @@ fn cells(line: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tidy::graph::Package;
 
     const TABLE: &str = "# A\n\n| crate | may depend on | purpose |\n|---|---|---|\n| `manifest` | — | pure |\n\
-                         | `host` | manifest, telemetry (Record only) | runs |\n| `telemetry` | - | |\n| rollout | manifest | later |\n\nEnd.\n";
+                         | `host` | manifest, telemetry (Record only) | runs |\n| `telemetry` | - | |\n| xtask | | |\n| rollout | manifest | later |\n\nEnd.\n";
 
     fn complaints(host_needs: &[&str], members: &[&str]) -> Vec<String> {
         let tree = Tree::of(&[("ARCHITECTURE.md", TABLE)]);
@@ -139,6 +142,15 @@ mod tests {
         assert!(found.contains("no row for `edge`"), "{found}");
         assert!(found.contains("a row for `telemetry`, but there is no such crate"), "{found}");
         assert!(!found.contains("rollout"), "{found}");
+    }
+
+    #[test]
+    fn tests_follow_the_arrows_and_may_use_the_testkit() {
+        let mut graph = Graph::of(&ALL, &[("coracle-host", &["coracle-manifest", "coracle-telemetry"])]);
+        let needs = ["coracle-testkit", "coracle-host"].map(str::to_owned).into();
+        graph.packages.insert("coracle-telemetry".to_owned(), Package { tests_need: needs, ..Package::default() });
+        let found = check(&Tree::of(&[("ARCHITECTURE.md", TABLE)]), &graph);
+        assert!(matches!(found.as_slice(), [one] if one.text.contains("`telemetry` depends on `host`")), "{found:?}");
     }
 
     #[test]

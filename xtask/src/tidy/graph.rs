@@ -1,5 +1,5 @@
-//! The packages and who depends on whom, as `cargo metadata` says. Development dependencies are left out: tests may use
-//! what they like.
+//! The packages and who depends on whom, as `cargo metadata` says. Development dependencies are kept
+//! apart: they are not part of what users get.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,6 +19,8 @@ pub struct Graph {
 pub struct Package {
     /// Names of what it is built with.
     pub needs: BTreeSet<String>,
+    /// Names of what only its tests are built with.
+    pub tests_need: BTreeSet<String>,
     /// As its Cargo.toml says; none for our own.
     pub license: Option<String>,
     /// Where it comes from; none for our own.
@@ -48,13 +50,11 @@ impl Graph {
             }
         }
         for node in metadata.resolve.iter().flat_map(|resolve| &resolve.nodes) {
-            let needed = node
-                .deps
-                .iter()
-                .filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development));
-            let needs = needed.filter_map(|dep| names.get(&dep.pkg).cloned());
-            if let Some(name) = names.get(&node.id) {
-                graph.packages.entry(name.clone()).or_default().needs.extend(needs);
+            let Some(entry) = names.get(&node.id).and_then(|name| graph.packages.get_mut(name)) else { continue };
+            for dep in &node.deps {
+                let for_tests = dep.dep_kinds.iter().all(|kind| kind.kind == DependencyKind::Development);
+                let kind = if for_tests { &mut entry.tests_need } else { &mut entry.needs };
+                kind.extend(names.get(&dep.pkg).cloned());
             }
         }
         Ok(graph)
@@ -62,6 +62,10 @@ impl Graph {
 
     pub fn needs(&self, name: &str) -> impl Iterator<Item = &str> {
         self.packages.get(name).into_iter().flat_map(|package| &package.needs).map(String::as_str)
+    }
+
+    pub fn tests_need(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.packages.get(name).into_iter().flat_map(|package| &package.tests_need).map(String::as_str)
     }
 
     /// The shortest chain of dependencies from `from` to a package that `wanted` accepts, both ends included.

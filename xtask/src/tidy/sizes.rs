@@ -14,7 +14,7 @@ const FILE: usize = 600;
 const HEADER: usize = 20;
 
 pub fn check(tree: &Tree) -> Vec<Complaint> {
-    ["crates/", "xtask/", "guests/", "examples/"]
+    ["crates/", "xtask/", "bench/", "guests/", "examples/"]
         .into_iter()
         .flat_map(|place| tree.rust(place))
         .flat_map(of_file)

@@ -56,8 +56,9 @@ impl File {
     /// The package's folder and the path below its `src`, for files of the workspace's crates: `crates/edge`, `serve.rs`.
     pub fn in_crate(&self) -> Option<(&str, &str)> {
         let (package, below) = self.path.split_once("/src/")?;
-        (package == "xtask" || package.strip_prefix("crates/").is_some_and(|name| !name.contains('/')))
-            .then_some((package, below))
+        (["xtask", "bench"].contains(&package)
+            || package.strip_prefix("crates/").is_some_and(|name| !name.contains('/')))
+        .then_some((package, below))
     }
 
     /// Whether the whole file is test code, by its name.
