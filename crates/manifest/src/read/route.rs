@@ -4,6 +4,7 @@ use super::Reading;
 use crate::diagnostic::nearest;
 use crate::value::{Entry, Node, Value};
 use crate::{Destination, Diagnostic, PathPattern, Route, RouteTable, StaticFiles, TableReader, Target, codes};
+use std::net::Ipv6Addr;
 
 const STANDARD_METHODS: &[&str] =
     &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"];
@@ -39,36 +40,38 @@ impl Reading<'_> {
 
     fn route(&mut self, node: &Node) -> Option<Route> {
         let mut reader = node.reader(self.diags, "a route")?;
-        let host = reader.get("host").map(|node| self.host(node));
+        let host = match reader.get("host") {
+            None => Some(None),
+            Some(node) => self.host(node).map(Some),
+        };
         let methods = self.methods(&mut reader);
         let path = reader.required("path", self.diags, "path = \"/api/*\"").and_then(|node| self.pattern(node));
         let to = self.destination(&mut reader);
-        let fallback = reader.entry("fallback").map(|entry| self.fallback(entry, to.as_ref()));
+        let fallback = match reader.entry("fallback") {
+            None => Some(None),
+            Some(entry) => self.fallback(entry, to.as_ref()).map(Some),
+        };
         if let Some(entry) = reader.entry("rollout") {
             let message = "rollouts aren't available yet";
             let help = "remove `rollout`; a route sends all its requests `to` one place, with a `fallback` if you like";
             self.diags.push(Diagnostic::error(codes::NOT_YET, message).at(entry.key_span).help(help));
         }
         reader.finish(self.diags);
-        Some(Route {
-            host: host.unwrap_or(Some(None))?,
-            methods: methods?,
-            path: path?,
-            to: to?,
-            fallback: fallback.unwrap_or(Some(None))?,
-            span: node.span,
-        })
+        Some(Route { host: host?, methods: methods?, path: path?, to: to?, fallback: fallback?, span: node.span })
     }
 
-    /// `Some(None)` is never given: a host is a name or an error.
-    fn host(&mut self, node: &Node) -> Option<Option<String>> {
+    fn host(&mut self, node: &Node) -> Option<String> {
         let host = node.string(self.diags, "`host`")?;
+        let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        if in_brackets.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()) {
+            return Some(host.to_ascii_lowercase());
+        }
         let bare = host.split_once("://").map_or(host, |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
         if host.contains('*') {
             let help = "write one route for each host, or leave `host` out for all";
             return node.invalid(self.diags, format!("`{host}` has a wildcard, which hosts can't have"), help);
         }
-        if bare != host {
+        if bare != host && !bare.is_empty() && !host.starts_with('[') {
             let help = format!("write \"{bare}\"");
             return node.invalid(self.diags, format!("`{host}` is more than a host name"), help);
         }
@@ -77,7 +80,7 @@ impl Reading<'_> {
             let help = "write a name such as \"shop.example.com\"; international names in their xn-- form";
             return node.invalid(self.diags, format!("`{host}` is no host name"), help);
         }
-        Some(Some(host.trim_end_matches('.').to_ascii_lowercase()))
+        Some(host.trim_end_matches('.').to_ascii_lowercase())
     }
 
     fn methods(&mut self, reader: &mut TableReader<'_>) -> Option<Vec<String>> {
@@ -226,7 +229,7 @@ impl Reading<'_> {
         node.invalid(self.diags, format!("{status} is no status of a redirect"), help)
     }
 
-    fn fallback(&mut self, entry: &Entry, to: Option<&Destination>) -> Option<Option<Target>> {
+    fn fallback(&mut self, entry: &Entry, to: Option<&Destination>) -> Option<Target> {
         let name = entry.node.string(self.diags, "`fallback`")?;
         let target = self.target(name, entry.node.span)?;
         match to {
@@ -240,7 +243,7 @@ impl Reading<'_> {
                 "`fallback` is the same as `to`",
                 "name another component or upstream, or remove it",
             ),
-            _ => Some(Some(target)),
+            _ => Some(target),
         }
     }
 }

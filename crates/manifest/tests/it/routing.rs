@@ -102,12 +102,15 @@ fn a_route_that_does_not_take_the_method_is_passed_over() {
 #[test]
 fn a_named_host_comes_first() {
     check(
-        &["/*", "shop.example.com/cart", "/cart", "GET shop.example.com/x"],
+        &["/*", "shop.example.com/cart", "/cart", "GET shop.example.com/x", "[::1]/six"],
         &[
             ("GET shop.example.com/cart", "shop.example.com/cart"),
             ("GET SHOP.example.COM.:8080/cart", "shop.example.com/cart"),
             ("GET other.example.com/cart", "/cart"),
             ("GET [::1]:80/cart", "/cart"),
+            ("GET [::1]:80/six", "[::1]/six"),
+            ("GET [::1]/six", "[::1]/six"),
+            ("GET [::2]/six", "/*"),
             ("GET shop.example.com/more", "/*"),
             ("POST shop.example.com/x", "/*"),
         ],
