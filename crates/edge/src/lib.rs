@@ -33,6 +33,7 @@ pub use edge::{Edge, StartError};
 pub use listen::ListenError;
 pub use live::Reloaded;
 pub use load::{LoadError, check_tables};
+pub use record::Tap;
 pub use settings::{AppSource, Settings};
 pub use state::AppState;
 pub use upstream::Timeouts;

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The question, ready to be asked again and again.
 pub enum Probe {
-    Path { client: Client, uri: Uri },
+    Path { client: Box<Client>, uri: Uri },
     Connection { host: String, port: u16 },
 }
 
@@ -27,7 +27,7 @@ impl Probe {
             Some(path) => {
                 let url = spec.url.join(path).map_err(|error| chain(&error))?;
                 let uri = url.as_str().parse().map_err(|error: http::uri::InvalidUri| chain(&error))?;
-                let client = upstream::client(PATIENCE).map_err(|error| chain(&error))?;
+                let client = Box::new(upstream::client(PATIENCE).map_err(|error| chain(&error))?);
                 Ok(Self::Path { client, uri })
             }
             None => {

@@ -17,13 +17,15 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
+/// Called with each record on the thread that served the request; must not block.
+pub type Tap = Arc<dyn Fn(&Record) + Send + Sync>;
+
 /// Where records go.
 #[derive(Clone, Default)]
 pub struct Sink {
     /// One line a request on standard output.
     pub access: Option<AccessLog>,
-    /// Called with each record on the thread that served the request; must not block.
-    pub tap: Option<Arc<dyn Fn(&Record) + Send + Sync>>,
+    pub tap: Option<Tap>,
     pub counts: Arc<Counts>,
 }
 

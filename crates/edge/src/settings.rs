@@ -1,13 +1,12 @@
 //! Settings of the process, as the command line gives them: plain data, nothing of the app.
 
-use crate::record::Sink;
+use crate::record::{Sink, Tap};
 use crate::upstream::Timeouts;
 use coracle_manifest::App;
-use coracle_telemetry::{AccessLog, Record};
+use coracle_telemetry::AccessLog;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Where the app comes from, at the start and at each reload.
@@ -44,8 +43,8 @@ pub struct Settings {
     /// Reloads on SIGHUP, drains on SIGTERM and SIGINT, ends at once on a second one.
     pub signals: bool,
     pub access: Option<AccessLog>,
-    /// Called with each record on the thread that served the request; must not block.
-    pub tap: Option<Arc<dyn Fn(&Record) + Send + Sync>>,
+    /// Sees each record.
+    pub tap: Option<Tap>,
     /// How long requests and passed-through sockets may go on after a shutdown began.
     pub drain: Duration,
     pub engine: coracle_host::Settings,

@@ -1,0 +1,87 @@
+//! Components behind routes: what they see, and what a client sees when they fail.
+
+use crate::raw::exchange;
+use coracle_telemetry::Outcome;
+use coracle_testkit::{TestApp, guest};
+use http::{Request, StatusCode};
+use http_body_util::Full;
+
+fn manifest(name: &str, more: &str) -> String {
+    let source = guest(name).display().to_string();
+    format!("name = \"x\"\n[component.guest]\nsource = \"{source}\"\n{more}\n[[route]]\npath = \"/*\"\nto = \"guest\"\n")
+}
+
+async fn both(case: &str, more: &str, check: impl AsyncFn(TestApp)) {
+    for set in ["p3", "p2"] {
+        check(TestApp::start(&manifest(&format!("{set}/{case}"), more)).await).await;
+    }
+}
+
+#[tokio::test]
+async fn a_guest_answers_and_is_recorded() {
+    both("hello", "", async |mut app| {
+        let reply = app.get("/x").await;
+        assert_eq!((reply.status, reply.text()), (StatusCode::OK, "hello\n"));
+        let record = app.record().await;
+        assert_eq!((record.outcome, record.bytes_out), (Outcome::Complete, 6));
+        assert_eq!(record.destination.as_deref(), Some("guest"));
+        assert!(record.run.unwrap().cpu.as_nanos() > 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_guest_sees_scheme_authority_and_path() {
+    both("reflect", "", async |app| {
+        let request = Request::get(app.url("/a/b?c=d")).header("host", "shop.example.com:8080").header("x-one", "1");
+        let reply = app.send(request.body(Full::default()).unwrap()).await;
+        let seen: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+        assert_eq!(seen["scheme"].as_str().unwrap().to_lowercase(), "http");
+        assert_eq!(seen["authority"], "shop.example.com:8080");
+        assert_eq!(seen["path_with_query"], "/a/b?c=d");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_trap_before_the_head_is_an_error_of_ours() {
+    both("trap", "", async |mut app| {
+        let reply = app.get("/?when=before").await;
+        assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(reply.text().contains("urn:coracle:problem:trap"), "{}", reply.text());
+        assert!(!reply.text().contains("purpose"), "the guest's words stay in the log");
+        let record = app.record().await;
+        assert_eq!(record.outcome, Outcome::Failed);
+        assert!(record.error.is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_trap_after_the_head_resets_the_connection() {
+    both("trap", "", async |mut app| {
+        let reply = exchange(app.addr, "GET /?when=after HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert!(reply.contains("some\n"), "{reply}");
+        assert!(!reply.contains("\r\n0\r\n\r\n"), "a truncated body looks complete: {reply}");
+        assert_eq!(app.record().await.outcome, Outcome::Truncated);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn limits_have_statuses_of_their_own() {
+    let limits = "limits = { cpu_per_request = \"50ms\", deadline = \"10s\", request_body = \"1KiB\", request_headers = \"4KiB\" }";
+    both("spin", limits, async |app| {
+        let reply = app.get("/?when=before").await;
+        assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(reply.text().contains("problem:cpu-limit"), "{}", reply.text());
+    })
+    .await;
+    both("echo", limits, async |app| {
+        let reply = app.post("/", vec![b'x'; 2000]).await;
+        assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", reply.text());
+        let request = Request::get(app.url("/")).header("x-long", "y".repeat(5000)).body(Full::default()).unwrap();
+        assert_eq!(app.send(request).await.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    })
+    .await;
+}

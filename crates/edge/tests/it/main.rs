@@ -1,0 +1,16 @@
+//! The edge from outside: whole apps on loopback, with stubs or supervised shells behind them.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod admin;
+mod components;
+mod drain;
+mod fallback;
+mod raw;
+mod reload;
+mod requests;
+mod start;
+mod static_files;
+mod supervise;
+mod upgrade;
+mod upstream;
