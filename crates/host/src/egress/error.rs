@@ -30,11 +30,11 @@ pub(super) fn of_hyper(error: &hyper::Error) -> Error {
         Error::HttpResponseTimeout
     } else if error.is_parse_too_large() {
         Error::HttpResponseHeaderSectionSize(None)
-    } else if error.is_incomplete_message() {
+    } else if error.is_incomplete_message() || io_kind(error) == Some(io::ErrorKind::UnexpectedEof) {
         Error::HttpResponseIncomplete
     } else if error.is_parse() {
         Error::HttpProtocolError
-    } else if error.is_closed() || error.is_canceled() || cause::<io::Error>(error).is_some() {
+    } else if error.is_closed() || error.is_canceled() || io_kind(error).is_some() {
         Error::ConnectionTerminated
     } else {
         Error::HttpProtocolError
@@ -54,7 +54,7 @@ fn of_connect(error: &legacy::Error) -> Error {
     if let Some(error) = cause::<hyper::Error>(error) {
         return of_hyper(error);
     }
-    match cause::<io::Error>(error).map(io::Error::kind) {
+    match io_kind(error) {
         Some(io::ErrorKind::ConnectionRefused) => Error::ConnectionRefused,
         Some(io::ErrorKind::TimedOut) => Error::ConnectionTimeout,
         Some(io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable) => Error::DestinationIpUnroutable,
@@ -73,6 +73,10 @@ fn of_tls(error: &rustls::Error) -> Error {
         }
         _ => Error::TlsProtocolError,
     }
+}
+
+fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
+    cause::<io::Error>(error).map(io::Error::kind)
 }
 
 /// The first error of type `T` behind `error`. An I/O error hides the error it wraps from `source`, so it is asked too.
