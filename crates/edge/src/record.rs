@@ -8,6 +8,7 @@ use crate::state::AppState;
 use bytes::Bytes;
 use coracle_host::{Body, BodyError, Meter, Response};
 use coracle_telemetry::{AccessLog, Outcome, Record, RequestId};
+use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -125,10 +126,11 @@ impl Armed {
         let bodiless = self.record.method == Method::HEAD
             || response.status().is_informational()
             || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let announced = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         response.map(|body| {
-            let expected = if bodiless { Some(0) } else { http_body::Body::size_hint(&body).exact() };
-            let announced = Followed { ended: bodiless || http_body::Body::is_end_stream(&body), expected, body, armed: self };
-            announced.boxed_unsync()
+            let expected = if bodiless { Some(0) } else { http_body::Body::size_hint(&body).exact().or(announced) };
+            let ended = bodiless || http_body::Body::is_end_stream(&body);
+            Followed { ended, expected, body, armed: self }.boxed_unsync()
         })
     }
 }

@@ -9,7 +9,6 @@ use crate::forward::Peer;
 use crate::live::Live;
 use crate::record::Sink;
 use crate::serve::{Connection, serve};
-use futures::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -125,10 +124,15 @@ async fn accept(shard: Arc<Shard>, listener: TcpListener, places: Arc<Semaphore>
             (Err(_), _) => break,
         }
     }
+    // Asked without the runtime, which may not have noticed yet what is waiting.
+    let Ok(listener) = listener.into_std() else { return };
     while let Ok(place) = Arc::clone(&places).try_acquire_owned()
-        && let Some(Ok((stream, peer))) = listener.accept().now_or_never()
+        && let Ok((stream, peer)) = listener.accept()
     {
-        open(stream, peer, place);
+        match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+            Ok(stream) => open(stream, peer, place),
+            Err(error) => tracing::debug!(%error, "a last connection was lost"),
+        }
     }
 }
 
@@ -159,7 +163,6 @@ async fn connected(stream: TcpStream, connection: Connection, live: Arc<Live>, p
         .header_read_timeout(patience)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
-        .pipeline_flush(true)
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)

@@ -184,18 +184,38 @@ impl Process {
         let gone = async {
             let _ = self.child.wait().await;
             // What the process itself had started may still be ending.
-            while killpg(self.group, None::<Signal>).is_ok() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+            while lives(self.group) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         if tokio::time::timeout(GRACE, gone).await.is_err() {
             let _ = killpg(self.group, Signal::SIGKILL);
             let _ = self.child.wait().await;
+            while lives(self.group) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         }
         if let Some(watchdog) = &mut self.watchdog {
             let _ = watchdog.kill().await;
         }
     }
+}
+
+/// Whether a process of the group runs. Those that have ended don't count, though nobody may have asked for their status:
+/// in a container the first process often doesn't.
+fn lives(group: Pid) -> bool {
+    if killpg(group, None::<Signal>).is_err() {
+        return false;
+    }
+    let Ok(processes) = std::fs::read_dir("/proc") else { return true };
+    let stats = processes.flatten().filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok());
+    // `pid (name) state parent group …`; the name may hold anything, a bracket included.
+    let mut states = stats.filter_map(|stat| {
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        let state = fields.next()?.to_owned();
+        Some((state, fields.nth(1)?.parse::<i32>().ok()?))
+    });
+    states.any(|(state, of)| of == group.as_raw() && !matches!(state.as_str(), "Z" | "X"))
 }
 
 /// A shell that waits for its standard input to close, which it does when we are gone, and kills the group then.

@@ -13,6 +13,7 @@ fn manifest(name: &str, more: &str) -> String {
 
 async fn both(case: &str, more: &str, check: impl AsyncFn(TestApp)) {
     for set in ["p3", "p2"] {
+        println!("with {set}/{case}");
         check(TestApp::start(&manifest(&format!("{set}/{case}"), more)).await).await;
     }
 }

@@ -13,7 +13,8 @@ pub async fn exchange(addr: SocketAddr, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut received = Vec::new();
     // A reset after the bytes is an end like any other here.
-    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut received)).await.expect("the server closes");
+    let closed = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut received)).await;
+    assert!(closed.is_ok(), "the server does not close after {:?}", String::from_utf8_lossy(&received));
     String::from_utf8_lossy(&received).into_owned()
 }
 

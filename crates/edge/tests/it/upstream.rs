@@ -115,12 +115,14 @@ async fn an_upstream_that_is_silent_is_given_up() {
 
 #[tokio::test]
 async fn a_response_that_breaks_off_never_looks_complete() {
-    let stub = Stub::start(|_| async {
-        let frames = [Ok(Frame::data(Bytes::from_static(b"some"))), Err(std::io::Error::other("broken on purpose"))];
-        Response::new(StreamBody::new(futures::stream::iter(frames)))
-    })
-    .await;
-    let mut app = TestApp::start(&manifest(&stub.url())).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_until(&mut stream, "\r\n\r\n").await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nsome\r\n").await.unwrap();
+    });
+    let mut app = TestApp::start(&manifest(&format!("http://{addr}"))).await;
     let request = Request::get(app.url("/")).body(Full::default()).unwrap();
     assert!(app.try_send(request).await.is_err());
     assert_eq!(app.record().await.outcome, Outcome::Truncated);
