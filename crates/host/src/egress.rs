@@ -280,7 +280,9 @@ impl Denials {
             self.this_second = 0;
             self.logged.retain(|_, logged| now.duration_since(*logged) < DENIAL_LOG_INTERVAL);
         }
-        if self.this_second == DENIALS_LOGGED_PER_SECOND || self.logged.contains_key(&(Arc::clone(component), origin.clone())) {
+        if self.this_second == DENIALS_LOGGED_PER_SECOND
+            || self.logged.contains_key(&(Arc::clone(component), origin.clone()))
+        {
             return false;
         }
         self.this_second += 1;
@@ -292,7 +294,8 @@ impl Denials {
 impl Client {
     /// Says which line of the manifest would allow the request.
     fn log_denial(&self, component: &Arc<str>, method: &http::Method, uri: &http::Uri) {
-        let origin = format!("{}://{}", uri.scheme_str().unwrap_or("https"), uri.authority().map_or("", |a| a.as_str()));
+        let origin =
+            format!("{}://{}", uri.scheme_str().unwrap_or("https"), uri.authority().map_or("", |a| a.as_str()));
         let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
         if !denials.may_log(component, origin.clone(), Instant::now()) {
             return;

@@ -69,7 +69,8 @@ impl Plugin for Files {
             found.push((item.span, directory));
         }
         let complete = found.len() == value.list().len();
-        complete.then(|| -> Checked { Arc::new(Directories(found.into_iter().map(|(_, directory)| directory).collect())) })
+        complete
+            .then(|| -> Checked { Arc::new(Directories(found.into_iter().map(|(_, directory)| directory).collect())) })
     }
 
     fn prepare(&self, checked: &Checked, _resources: &Resources) -> Result<Grant, PrepareError> {
@@ -126,7 +127,8 @@ fn read(item: &Node, check: &mut Check<'_>) -> Option<Directory> {
 fn guest_path(item: &Node, to: &str, check: &mut Check<'_>) -> Option<String> {
     let plain = to.starts_with('/') && !to.contains('\0') && !to.split('/').any(|part| part == ".." || part == ".");
     if !plain && to != "." {
-        let help = "write an absolute path without dots, such as \"/assets\", or \".\" for the guest's current directory";
+        let help =
+            "write an absolute path without dots, such as \"/assets\", or \".\" for the guest's current directory";
         return item.invalid(check.diagnostics, format!("a component can't see a directory as `{to}`"), help);
     }
     let trimmed = to.trim_end_matches('/');

@@ -50,7 +50,8 @@ impl Plugin for Http {
             match Rule::parse(text) {
                 Ok(rule) => rules.push(rule),
                 Err(error) => {
-                    let diagnostic = Diagnostic::error(codes::INVALID_VALUE, error.message).at(item.span).help(error.help);
+                    let diagnostic =
+                        Diagnostic::error(codes::INVALID_VALUE, error.message).at(item.span).help(error.help);
                     check.diagnostics.push(diagnostic);
                 }
             }

@@ -146,7 +146,9 @@ fn request_host(host: &str) -> Option<RequestHost> {
 /// True for host names. Names that a resolver would read as an address (`127.1`, `0x7f000001`, `2130706433`) are none.
 fn is_name(name: &str) -> bool {
     let label = |label: &str| {
-        !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     let last = name.rsplit('.').next().unwrap_or(name);
     let number = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x");
@@ -172,7 +174,8 @@ impl Rule {
         };
         let mut rule = parse_target(target)?;
         if private && !matches!(rule.host, Host::Name(_)) {
-            let help = "write the exact name, such as \"private http://redis.internal:8080/**\"; an IP address needs no mark";
+            let help =
+                "write the exact name, such as \"private http://redis.internal:8080/**\"; an IP address needs no mark";
             return fail("only a rule with an exact host name can be `private`", help);
         }
         rule.methods = methods;
@@ -214,14 +217,16 @@ fn is_plain(path: &str) -> bool {
 }
 
 fn parse_methods(text: &str) -> Result<Vec<Method>, RuleError> {
-    let known = |name: &str| Method::from_bytes(name.as_bytes()).ok().filter(|_| name.bytes().all(|b| b.is_ascii_uppercase()));
+    let known =
+        |name: &str| Method::from_bytes(name.as_bytes()).ok().filter(|_| name.bytes().all(|b| b.is_ascii_uppercase()));
     let mut methods = Vec::new();
     for name in text.split(',') {
         match known(name) {
             Some(Method::CONNECT) => return fail("CONNECT can't be granted", "name the methods the component uses"),
             Some(method) => methods.push(method),
             None => {
-                let help = "write methods in upper case and separate them by commas without spaces: \"GET,POST https://…\"";
+                let help =
+                    "write methods in upper case and separate them by commas without spaces: \"GET,POST https://…\"";
                 return fail(format!("`{name}` is not an HTTP method"), help);
             }
         }
@@ -256,7 +261,9 @@ fn parse_target(text: &str) -> Result<Rule, RuleError> {
         Some("*") => None,
         Some(digits) => match digits.parse::<u16>() {
             Ok(port) if port != 0 => Some(port),
-            _ => return fail(format!("`{digits}` is not a port"), "write a number from 1 to 65535, or `*` for any port"),
+            _ => {
+                return fail(format!("`{digits}` is not a port"), "write a number from 1 to 65535, or `*` for any port");
+            }
         },
     };
     Ok(Rule { methods: Vec::new(), scheme: Some(scheme), host, port, path: parse_path(path)?, private: false })
@@ -268,7 +275,10 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), RuleError> {
         Some(colon) if colon > bracket => {
             let (host, port) = authority.split_at(colon);
             if host.contains(':') && !host.starts_with('[') {
-                return fail(format!("`{authority}` is not a host"), format!("write IPv6 addresses in brackets: \"[{authority}]\""));
+                return fail(
+                    format!("`{authority}` is not a host"),
+                    format!("write IPv6 addresses in brackets: \"[{authority}]\""),
+                );
             }
             Ok((host, port.strip_prefix(':')))
         }
@@ -290,7 +300,10 @@ fn parse_host(text: &str) -> Result<Host, RuleError> {
     }
     // The library reads addresses and international names as browsers do.
     let Ok(host) = url::Host::parse(plain) else {
-        return fail(format!("`{text}` is not a host"), "write a host name or an IP address: \"https://api.example.com\"");
+        return fail(
+            format!("`{text}` is not a host"),
+            "write a host name or an IP address: \"https://api.example.com\"",
+        );
     };
     match host {
         url::Host::Domain(name) => {
@@ -321,14 +334,22 @@ fn parse_path(text: &str) -> Result<Option<GlobMatcher>, RuleError> {
         return fail(format!("a rule's path can't hold `{odd}`"), help);
     }
     if text.split('/').any(|segment| segment.contains("**") && segment != "**") {
-        return fail("`**` stands for whole segments", "write it between slashes, as in \"/img/**\", or use a single `*`");
+        return fail(
+            "`**` stands for whole segments",
+            "write it between slashes, as in \"/img/**\", or use a single `*`",
+        );
     }
     if !is_plain(text) {
-        return fail(format!("the path `{text}` isn't a plain one"), "leave out dot segments and encoded dots or slashes");
+        return fail(
+            format!("the path `{text}` isn't a plain one"),
+            "leave out dot segments and encoded dots or slashes",
+        );
     }
     match GlobBuilder::new(text).literal_separator(true).backslash_escape(false).build() {
         Ok(glob) => Ok(Some(glob.compile_matcher())),
-        Err(error) => fail(format!("the path `{text}` can't be used: {}", error.kind()), "write a path such as \"/v1/*/items\""),
+        Err(error) => {
+            fail(format!("the path `{text}` can't be used: {}", error.kind()), "write a path such as \"/v1/*/items\"")
+        }
     }
 }
 

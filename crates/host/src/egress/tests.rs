@@ -102,7 +102,8 @@ fn addresses_are_reached_only_when_named() {
             ("GET", "http://[::1%25eth0]/", Decision::Invalid),
         ],
     );
-    let named = ["http://127.0.0.1:3000/api/**", "http://localhost:*", "http://[fd00::1]", "private http://redis.internal"];
+    let named =
+        ["http://127.0.0.1:3000/api/**", "http://localhost:*", "http://[fd00::1]", "private http://redis.internal"];
     check(
         &named,
         &[
@@ -243,7 +244,9 @@ async fn talk(mut stream: TcpStream) -> std::io::Result<()> {
                 stream.write_all(answer.as_bytes()).await?;
             }
             "/elsewhere" => {
-                stream.write_all(b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n").await?;
+                stream
+                    .write_all(b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n")
+                    .await?;
             }
             _ => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await?,
         }
@@ -270,7 +273,12 @@ impl Component {
         Self::new(&Arc::new(Client::new().unwrap()), texts, 8)
     }
 
-    async fn send(&mut self, method: Method, uri: &str, options: RequestOptions) -> Result<http::Response<WasiBody>, Error> {
+    async fn send(
+        &mut self,
+        method: Method,
+        uri: &str,
+        options: RequestOptions,
+    ) -> Result<http::Response<WasiBody>, Error> {
         let body: WasiBody = match method {
             Method::POST => Full::new(Bytes::from_static(b"")).map_err(|never| match never {}).boxed_unsync(),
             _ => Empty::new().map_err(|never| match never {}).boxed_unsync(),
@@ -353,7 +361,9 @@ async fn unsafe_methods_are_effects() {
     let server = Server::start().await;
     let mut component = Component::one(&["http://127.0.0.1:*"]);
     let uri = format!("{}/", server.origin);
-    for (method, effects) in [(Method::GET, 0), (Method::HEAD, 0), (Method::OPTIONS, 0), (Method::POST, 1), (Method::DELETE, 2)] {
+    for (method, effects) in
+        [(Method::GET, 0), (Method::HEAD, 0), (Method::OPTIONS, 0), (Method::POST, 1), (Method::DELETE, 2)]
+    {
         drop(component.send(method.clone(), &uri, RequestOptions::default()).await.unwrap());
         assert_eq!(component.effects(), effects, "after {method}");
     }

@@ -46,12 +46,26 @@ pub enum After {
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
-    Set { key: String, value: Vec<u8> },
-    Delete { key: String },
+    Set {
+        key: String,
+        value: Vec<u8>,
+    },
+    Delete {
+        key: String,
+    },
     /// Adds to a number in decimal digits; no entry counts as 0. The sum stays within `least..=most`.
-    Increment { key: String, delta: i128, least: i128, most: i128 },
+    Increment {
+        key: String,
+        delta: i128,
+        least: i128,
+        most: i128,
+    },
     /// Sets the value if the present one is `expected`.
-    Swap { key: String, expected: Option<Vec<u8>>, value: Vec<u8> },
+    Swap {
+        key: String,
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+    },
 }
 
 /// What became of one change.

@@ -314,5 +314,9 @@ fn check_key(key: &str) -> Result<(), Error> {
 }
 
 fn batch(count: usize) -> Result<(), Error> {
-    if count > MAX_BATCH { Err(Error::Other(format!("a batch may have {MAX_BATCH} keys, not {count}"))) } else { Ok(()) }
+    if count > MAX_BATCH {
+        Err(Error::Other(format!("a batch may have {MAX_BATCH} keys, not {count}")))
+    } else {
+        Ok(())
+    }
 }

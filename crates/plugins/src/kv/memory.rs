@@ -132,7 +132,8 @@ impl Entries {
             Entry { number, value: value.into() }
         });
         self.last_number = self.last_number.max(entry.as_ref().map_or(0, |entry| entry.number));
-        let grows = entry.as_ref().map_or(0, |entry| bytes(&key, entry)) > before.as_ref().map_or(0, |entry| bytes(&key, entry));
+        let grows = entry.as_ref().map_or(0, |entry| bytes(&key, entry))
+            > before.as_ref().map_or(0, |entry| bytes(&key, entry));
         undo.push((key.clone(), before));
         self.put(key, entry);
         if grows && self.used > self.size { Err(Fault::Full(self.size)) } else { Ok(outcome) }

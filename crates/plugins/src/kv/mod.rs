@@ -13,7 +13,9 @@ mod wit_draft;
 mod wit_draft2;
 
 pub use backend::{After, Answer, Backend, Fault, Outcome, Span, Write};
-pub use bucket::{Bucket, Cas, Error, Grant, MAX_BATCH, MAX_BATCH_BYTES, MAX_KEY, MAX_VALUE, PAGE, Right, Store, Swapped};
+pub use bucket::{
+    Bucket, Cas, Error, Grant, MAX_BATCH, MAX_BATCH_BYTES, MAX_KEY, MAX_VALUE, PAGE, Right, Store, Swapped,
+};
 pub use memory::Memory;
 pub use sqlite::{OpenError, Sqlite};
 
@@ -136,7 +138,8 @@ impl Plugin for KeyValue {
     }
 
     fn prepare(&self, checked: &Checked, resources: &Resources) -> Result<coracle_host::Grant, PrepareError> {
-        let nothing = || PrepareError { message: "the keyvalue grant was not checked by this plugin".to_owned(), source: None };
+        let nothing =
+            || PrepareError { message: "the keyvalue grant was not checked by this plugin".to_owned(), source: None };
         let wanted = Arc::clone(checked).downcast::<Wanted>().map_err(|_| nothing())?;
         let mut stores = Vec::with_capacity(wanted.stores.len());
         for (name, rights) in &wanted.stores {
@@ -183,14 +186,17 @@ fn read_grant(item: &Node, check: &mut Check<'_>) -> Option<(String, Right)> {
             let message = format!("the store `{name}` is not a key-value store");
             let diagnostic = Diagnostic::error(codes::INVALID_VALUE, message).at(span);
             let help = format!("grant it under `{}`, or name a store with type = \"{KIND}\"", store.kind);
-            check.diagnostics.push(diagnostic.also(store.kind_span, format!("its type is `{}`", store.kind)).help(help));
+            check
+                .diagnostics
+                .push(diagnostic.also(store.kind_span, format!("its type is `{}`", store.kind)).help(help));
             None
         }
         None => {
             let known: Vec<&str> =
                 check.stores.values().filter(|store| store.kind == KIND).map(|store| store.name.as_str()).collect();
             if known.is_empty() {
-                let diagnostic = Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no store named `{name}`")).at(span);
+                let diagnostic =
+                    Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no store named `{name}`")).at(span);
                 let help = format!("declare it:\n[store.{name}]\ntype = \"{KIND}\"\nbackend = \"sqlite\"");
                 check.diagnostics.push(diagnostic.label("unknown store").help(help));
             } else {
@@ -218,13 +224,15 @@ fn read_store(store: &StoreTable, check: &mut Check<'_>) -> Option<Settings> {
         ("sqlite", _) => Kind::Sqlite(file.map(|file| check.base_dir.join(file))),
         ("memory", None) => Kind::Memory,
         ("memory", Some(entry)) => {
-            let diagnostic = Diagnostic::error(codes::EXCLUSIVE_KEYS, "a store in memory has no `path`").at(entry.key_span);
+            let diagnostic =
+                Diagnostic::error(codes::EXCLUSIVE_KEYS, "a store in memory has no `path`").at(entry.key_span);
             check.diagnostics.push(diagnostic.help("remove `path`, or write backend = \"sqlite\""));
             return None;
         }
         ("redis" | "nats", _) => {
             let message = format!("the backend `{name}` is not there yet");
-            let diagnostic = Diagnostic::error(codes::NOT_YET, message).at(backend.map_or(store.kind_span, |node| node.span));
+            let diagnostic =
+                Diagnostic::error(codes::NOT_YET, message).at(backend.map_or(store.kind_span, |node| node.span));
             check.diagnostics.push(diagnostic.help("write backend = \"sqlite\" or backend = \"memory\""));
             return None;
         }
@@ -240,7 +248,10 @@ fn read_store(store: &StoreTable, check: &mut Check<'_>) -> Option<Settings> {
 
 fn open(name: &str, resources: &Resources) -> Result<Arc<dyn Backend>, PrepareError> {
     let Some(settings) = resources.stores.get(name).and_then(|store| store.downcast_ref::<Settings>()) else {
-        return Err(PrepareError { message: format!("the store `{name}` is not declared in the manifest"), source: None });
+        return Err(PrepareError {
+            message: format!("the store `{name}` is not declared in the manifest"),
+            source: None,
+        });
     };
     let size = settings.size;
     match &settings.backend {

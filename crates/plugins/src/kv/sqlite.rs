@@ -21,7 +21,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 const APPLICATION_ID: i64 = 0x4372_636c;
 /// The version of the tables.
 const FORMAT: i64 = 1;
-const SCHEMA: &str = "CREATE TABLE entry (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, value BLOB NOT NULL) STRICT";
+const SCHEMA: &str =
+    "CREATE TABLE entry (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, value BLOB NOT NULL) STRICT";
 /// Low, high, most, and a number that only the last one looks at.
 const KEYS_FROM: &str = "SELECT number, key FROM entry WHERE key >= ?1 AND key < ?2 AND ?4 = 0 ORDER BY key LIMIT ?3";
 const KEYS_AFTER: &str = "SELECT number, key FROM entry WHERE key > ?1 AND key < ?2 AND ?4 = 0 ORDER BY key LIMIT ?3";
@@ -53,7 +54,9 @@ pub enum OpenError {
     Database(#[source] rusqlite::Error),
     #[error("it is an SQLite database of something else; choose another path")]
     Foreign,
-    #[error("it was written by a newer version of Coracle (format {0}, this one knows {FORMAT}); use that version or another path")]
+    #[error(
+        "it was written by a newer version of Coracle (format {0}, this one knows {FORMAT}); use that version or another path"
+    )]
     Newer(i64),
     #[error("SQLite can't use a write-ahead log there (it says `{0}`); choose a path on a local disk")]
     NoLog(String),
@@ -288,13 +291,15 @@ fn apply(transaction: &Transaction<'_>, write: &Write) -> Result<Outcome, Failur
             transaction.prepare_cached("DELETE FROM entry WHERE key = ?1")?.execute([key])?;
             Ok(Outcome::Done)
         }
-        Write::Increment { key, delta, least, most } => match sum(value(transaction, key)?.as_deref(), *delta, *least, *most) {
-            Ok(sum) => {
-                set(transaction, key, sum.to_string().as_bytes())?;
-                Ok(Outcome::Sum(sum))
+        Write::Increment { key, delta, least, most } => {
+            match sum(value(transaction, key)?.as_deref(), *delta, *least, *most) {
+                Ok(sum) => {
+                    set(transaction, key, sum.to_string().as_bytes())?;
+                    Ok(Outcome::Sum(sum))
+                }
+                Err(outcome) => Ok(outcome),
             }
-            Err(outcome) => Ok(outcome),
-        },
+        }
         Write::Swap { key, expected, value: new } => {
             let present = value(transaction, key)?;
             if present != *expected {
@@ -312,7 +317,8 @@ fn value(transaction: &Transaction<'_>, key: &str) -> rusqlite::Result<Option<Ve
 }
 
 fn set(transaction: &Transaction<'_>, key: &str, value: &[u8]) -> rusqlite::Result<()> {
-    let upsert = "INSERT INTO entry (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    let upsert =
+        "INSERT INTO entry (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
     transaction.prepare_cached(upsert)?.execute(params![key, value]).map(|_| ())
 }
 
@@ -338,7 +344,8 @@ fn open_writer(path: &Path, size: u64) -> Result<Connection, OpenError> {
 /// Makes the tables in an empty file, and refuses one that isn't ours. The lock is taken first, for another process may
 /// be doing the same.
 fn prepare(connection: &mut Connection) -> Result<(), OpenError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(OpenError::Database)?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(OpenError::Database)?;
     let read = |query: &str| pragma::<i64>(&transaction, query).map_err(OpenError::Database);
     let (application, format) = (read("PRAGMA application_id")?, read("PRAGMA user_version")?);
     let tables = read("SELECT count(*) FROM sqlite_schema")?;

@@ -63,7 +63,11 @@ impl store::HostBucket for View<'_> {
         self.bucket(&bucket)?.exists(key).await
     }
 
-    async fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<String>) -> Result<store::KeyResponse, Error> {
+    async fn list_keys(
+        &mut self,
+        bucket: Resource<Bucket>,
+        cursor: Option<String>,
+    ) -> Result<store::KeyResponse, Error> {
         let (keys, cursor) = self.bucket(&bucket)?.keys(cursor).await?;
         Ok(store::KeyResponse { keys, cursor })
     }
@@ -108,7 +112,11 @@ impl atomics::HostCas for View<'_> {
 }
 
 impl batch::Host for View<'_> {
-    async fn get_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<Vec<(String, Option<Vec<u8>>)>, Error> {
+    async fn get_many(
+        &mut self,
+        bucket: Resource<Bucket>,
+        keys: Vec<String>,
+    ) -> Result<Vec<(String, Option<Vec<u8>>)>, Error> {
         let values = self.bucket(&bucket)?.get_many(keys.clone()).await?;
         Ok(keys.into_iter().zip(values).collect())
     }

@@ -86,7 +86,8 @@ async fn processes_share_a_file() {
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("kv.sqlite3");
-    let mut children = [child("durability::processes_share_a_file", &path), child("durability::processes_share_a_file", &path)];
+    let mut children =
+        [child("durability::processes_share_a_file", &path), child("durability::processes_share_a_file", &path)];
     let (bucket, _store) = open(&path);
     work(&bucket).await;
     for child in &mut children {

@@ -21,7 +21,10 @@ fn grants(text: &str, expected: &[&str]) {
 #[test]
 fn http() {
     grants("http = \"*\"", &[]);
-    grants("http = [\"GET https://api.example.com/**\", \"private http://redis.internal\", \"http://127.0.0.1:3000\"]", &[]);
+    grants(
+        "http = [\"GET https://api.example.com/**\", \"private http://redis.internal\", \"http://127.0.0.1:3000\"]",
+        &[],
+    );
     grants("http = []", &[]);
     grants(
         "http = [\"api.example.com\", 3, \"ws://x\"]",
@@ -59,7 +62,9 @@ fn files() {
     );
     grants(
         "files = { from = \"assets\" }",
-        &["missing-key: a files grant lacks `to` | { from = \"assets\" } | `to` is missing here | add: to = \"/assets\""],
+        &[
+            "missing-key: a files grant lacks `to` | { from = \"assets\" } | `to` is missing here | add: to = \"/assets\"",
+        ],
     );
     grants(
         "files = [\"assets:/a\", \"assets:/a/\"]",
@@ -67,8 +72,10 @@ fn files() {
     );
     grants(
         "files = \".:/app:rw\"",
-        &["invalid-value: `a` may write to the directory of the manifest itself | \".:/app:rw\" | holds the manifest | \
-           grant a directory below it, else the component can change its own grants"],
+        &[
+            "invalid-value: `a` may write to the directory of the manifest itself | \".:/app:rw\" | holds the manifest | \
+           grant a directory below it, else the component can change its own grants",
+        ],
     );
 }
 
@@ -103,7 +110,10 @@ fn keyvalue() {
     );
     grants(
         "keyvalue = { store = \"cache\", write = \"yes\" }",
-        &["wrong-type: `write` of a keyvalue grant must be `true` or `false`, not a string | \"yes\" | this is a string | "],
+        &[
+            "wrong-type: `write` of a keyvalue grant must be `true` or `false`, not a string | \"yes\" | this is a string | \
+           write true or false, without quotes",
+        ],
     );
     grants(
         "keyvalue = \"cache\"",
@@ -128,7 +138,9 @@ fn stores() {
         ),
         (
             "backend = \"memory\"\npath = \"x\"",
-            &["exclusive-keys: a store in memory has no `path` | path |  | remove `path`, or write backend = \"sqlite\""],
+            &[
+                "exclusive-keys: a store in memory has no `path` | path |  | remove `path`, or write backend = \"sqlite\"",
+            ],
         ),
         (
             "url = \"redis://x\"\nsize = \"big\"",
@@ -147,7 +159,8 @@ fn stores() {
 #[test]
 fn a_good_grant_is_prepared() {
     let directory = tempfile::tempdir().unwrap();
-    let http = read(directory.path(), "[component.a.grants]\nhttp = \"https://a.example\"").prepare(directory.path()).unwrap();
+    let http =
+        read(directory.path(), "[component.a.grants]\nhttp = \"https://a.example\"").prepare(directory.path()).unwrap();
     let Grant::Given(rules) = http else { panic!("denied") };
     let rules = rules.downcast::<egress::Rules>().unwrap();
     let decision = rules.allows(&http::Method::GET, &http::Uri::from_static("https://a.example/x"));
@@ -155,7 +168,9 @@ fn a_good_grant_is_prepared() {
 
     let store = "[component.a.grants]\nkeyvalue = { store = \"cache\", prefix = \"p/\" }\n[store.cache]\ntype = \"keyvalue\"\n\
                  [store.other]\ntype = \"keyvalue\"\n";
-    let Grant::Given(grant) = read(directory.path(), store).prepare(directory.path()).unwrap() else { panic!("denied") };
+    let Grant::Given(grant) = read(directory.path(), store).prepare(directory.path()).unwrap() else {
+        panic!("denied")
+    };
     let grant = grant.downcast::<kv::Grant>().unwrap();
     assert_eq!(grant.stores[0].rights, [kv::Right { prefix: "p/".to_owned(), write: false }]);
     assert!(matches!(grant.open("other", std::sync::Arc::default()), Err(kv::Error::AccessDenied)));
@@ -169,7 +184,9 @@ fn a_store_that_can_not_be_opened_says_why() {
     let text = |path: &str| {
         format!("[component.a.grants]\nkeyvalue = \"cache\"\n[store.cache]\ntype = \"keyvalue\"\npath = \"{path}\"\n")
     };
-    for (path, said) in [("text", "the file can't be opened as an SQLite database"), ("text/below", "its directory can't be created")] {
+    for (path, said) in
+        [("text", "the file can't be opened as an SQLite database"), ("text/below", "its directory can't be created")]
+    {
         let error = read(directory.path(), &text(path)).prepare(directory.path()).err().unwrap();
         let place = directory.path().join(path);
         assert_eq!(error.message, format!("the store `cache` can't be opened at {}: {said}", place.display()));

@@ -120,7 +120,8 @@ async fn a_swap_fails_when_the_value_changed() {
 async fn keys_are_listed_page_by_page() {
     check(async |backend| {
         let bucket = all(backend);
-        let mut expected: Vec<String> = (0..kv::PAGE * 2 + 7).map(|n| format!("k{:05}", (n * 7919) % 100_003)).collect();
+        let mut expected: Vec<String> =
+            (0..kv::PAGE * 2 + 7).map(|n| format!("k{:05}", (n * 7919) % 100_003)).collect();
         for group in expected.chunks(500) {
             bucket.set_many(group.iter().map(|key| (key.clone(), text("v"))).collect()).await.unwrap();
         }
@@ -218,10 +219,8 @@ async fn sizes_are_limited() {
 async fn a_full_store_takes_no_more_but_can_be_emptied() {
     let small = 1024 * 1024;
     let directory = tempfile::tempdir().unwrap();
-    let backends: [Arc<dyn kv::Backend>; 2] = [
-        Arc::new(Memory::new(small)),
-        Arc::new(Sqlite::open(&directory.path().join("kv.sqlite3"), small).unwrap()),
-    ];
+    let backends: [Arc<dyn kv::Backend>; 2] =
+        [Arc::new(Memory::new(small)), Arc::new(Sqlite::open(&directory.path().join("kv.sqlite3"), small).unwrap())];
     for backend in backends {
         let bucket = all(backend);
         let quarter = vec![1; 250_000];

@@ -3,6 +3,7 @@
 
 mod durability;
 mod grants;
+mod guests;
 mod keyvalue;
 mod prefixes;
 mod support;

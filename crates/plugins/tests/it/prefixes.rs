@@ -8,11 +8,27 @@ use std::sync::Arc;
 
 /// Short strings of characters at the edges of the order: they share prefixes often.
 fn name(least: usize) -> impl Strategy<Value = String> {
-    let edge = prop::sample::select(vec!['\0', 'a', 'b', '/', '%', '_', '\u{7f}', '\u{80}', '\u{d7ff}', '\u{e000}', '\u{10ffff}']);
+    let edge = prop::sample::select(vec![
+        '\0',
+        'a',
+        'b',
+        '/',
+        '%',
+        '_',
+        '\u{7f}',
+        '\u{80}',
+        '\u{d7ff}',
+        '\u{e000}',
+        '\u{10ffff}',
+    ]);
     prop::collection::vec(edge, least..4).prop_map(|characters| characters.into_iter().collect())
 }
 
-async fn holds(backend: Arc<dyn kv::Backend>, keys: &BTreeSet<String>, prefixes: &[(String, bool)]) -> Result<(), TestCaseError> {
+async fn holds(
+    backend: Arc<dyn kv::Backend>,
+    keys: &BTreeSet<String>,
+    prefixes: &[(String, bool)],
+) -> Result<(), TestCaseError> {
     let (owner, _) = bucket(Arc::clone(&backend), &[("", true)]);
     owner.set_many(keys.iter().map(|key| (key.clone(), b"v".to_vec())).collect()).await.unwrap();
     let rights: Vec<(&str, bool)> = prefixes.iter().map(|(prefix, write)| (prefix.as_str(), *write)).collect();

@@ -25,7 +25,8 @@ pub fn read(base_dir: &Path, text: &str) -> Read {
     let kinds: Vec<&str> = plugins.iter().filter_map(|plugin| plugin.store().map(|(kind, _)| kind)).collect();
     let options =
         CheckOptions { env: None, variables: &|_| None, known_grants: &names, known_store_kinds: &kinds, base_dir };
-    let whole = format!("name = \"test\"\n[component.a]\nsource = \"a.wasm\"\n{text}\n[[route]]\npath = \"/*\"\nto = \"a\"\n");
+    let whole =
+        format!("name = \"test\"\n[component.a]\nsource = \"a.wasm\"\n{text}\n[[route]]\npath = \"/*\"\nto = \"a\"\n");
     let source = Arc::new(Source::new("coracle.toml", whole));
     let (app, mut diagnostics) = check(Arc::clone(&source), &options);
     let app = app.unwrap_or_else(|| panic!("{}", diagnostics.render(&source, false)));
@@ -42,7 +43,9 @@ pub fn read(base_dir: &Path, text: &str) -> Read {
     let mut grants = Vec::new();
     for store in app.stores.values() {
         let plugin = plugins.iter().find(|plugin| plugin.store().is_some_and(|(kind, _)| kind == store.kind)).unwrap();
-        read_with("", &mut |check| stores.extend(plugin.check_store(store, check).map(|made| (store.name.clone(), made))));
+        read_with("", &mut |check| {
+            stores.extend(plugin.check_store(store, check).map(|made| (store.name.clone(), made)))
+        });
     }
     for grant in &app.components["a"].grants {
         let plugin = plugins.iter().find(|plugin| plugin.name() == grant.name).unwrap();
@@ -56,7 +59,13 @@ impl Read {
     pub fn lines(&self) -> Vec<String> {
         let line = |item: &&coracle_manifest::Diagnostic| {
             let json = self.source_text(item);
-            format!("{}: {} | {json} | {} | {}", item.code, item.message, item.label, item.help.clone().unwrap_or_default())
+            format!(
+                "{}: {} | {json} | {} | {}",
+                item.code,
+                item.message,
+                item.label,
+                item.help.clone().unwrap_or_default()
+            )
         };
         self.diagnostics.sorted().iter().map(line).collect()
     }
