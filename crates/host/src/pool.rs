@@ -158,8 +158,8 @@ impl Pool {
         self.post(Job { request, id: call.id, meter: call.meter, keep: call.keep, reply, place });
         match answer.await {
             Ok(answer) => answer,
-            // The worker's task is gone without a word: the runtime is shutting down.
-            Err(_) => Err(Failure::new(Stage::Head, Blame::Host, Cause::Closing, "the process is shutting down")),
+            // The worker's task is gone without a word: the runtime is shutting down, or the task has panicked.
+            Err(_) => Err(Failure::new(Stage::Head, Blame::Host, Cause::Closing, "the instance's task ended without a word")),
         }
     }
 

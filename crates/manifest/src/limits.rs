@@ -13,7 +13,8 @@ pub struct Limits {
     /// CPU time that one request may use inside the guest. 1 s: three orders above a usual request, yet a
     /// loop without end is noticed while its client still waits.
     pub cpu_per_request: Duration,
-    /// Wall time from the arrival of a request to the end of its response body. 30 s.
+    /// Wall time from the arrival of a request to its response's head; after the head, how long the body may stand still.
+    /// A stream that keeps flowing has no end set to it. 30 s.
     pub deadline: Duration,
     /// Wall time that work may go on after the response has ended. 30 s.
     pub after_response: Duration,
