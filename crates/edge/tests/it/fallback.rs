@@ -57,7 +57,10 @@ async fn a_good_answer_needs_no_fallback() {
 #[tokio::test]
 async fn a_sent_head_is_final() {
     let stub = node().await;
-    let mut app = TestApp::start(&manifest("p3", &stub.url())).await;
+    // Killed by its CPU limit well after the head has gone out.
+    let manifest = manifest("p3", &stub.url()).replace("p3/trap", "p3/spin");
+    let manifest = manifest.replace("[upstream.node]", "limits = { cpu_per_request = \"50ms\" }\n[upstream.node]");
+    let mut app = TestApp::start(&manifest).await;
     let request = Request::get(app.url("/?when=after")).body(Full::default()).unwrap();
     assert!(app.try_send(request).await.is_err());
     let record = app.record().await;
