@@ -108,7 +108,7 @@ pub struct Shared {
     pub client: Arc<Client>,
     /// A place for each of the component's outbound connections; a response holds its own until its body has ended.
     pub places: Arc<Semaphore>,
-    /// Counts the requests that no rule covers.
+    /// Counts the requests that were not let out.
     pub denied: Arc<AtomicU64>,
     pub component: Arc<str>,
 }
@@ -135,8 +135,7 @@ impl Outbound {
             Decision::Allowed(reach) => Ok(reach),
             Decision::Invalid => Err(Error::HttpRequestUriInvalid),
             Decision::Denied => {
-                self.shared.denied.fetch_add(1, Relaxed);
-                self.shared.client.log_denial(&self.shared.component, method, uri);
+                self.shared.deny(false, method, uri);
                 Err(Error::HttpRequestDenied)
             }
         }
@@ -193,6 +192,7 @@ impl Exchange {
         let first_byte = self.options.first_byte_timeout.unwrap_or(FIRST_BYTE_TIMEOUT);
         let begun = Instant::now();
         let place = self.place(connect).await?;
+        let asked = (request.method().clone(), request.uri().clone());
 
         let mut connected = capture_connection(&mut request);
         let mut response = std::pin::pin!(self.shared.client.within(self.reach).request(request));
@@ -206,7 +206,13 @@ impl Exchange {
             Some(answered) => answered,
             None => timeout(first_byte, response).await.map_err(|_| Error::ConnectionReadTimeout)?,
         };
-        let response = answered.map_err(|error| error::of_request(&error))?;
+        let response = answered.map_err(|error| {
+            let error = error::of_request(&error);
+            if matches!(error, Error::DestinationIpProhibited) {
+                self.shared.deny(true, &asked.0, &asked.1);
+            }
+            error
+        })?;
         let silence = self.options.between_bytes_timeout.unwrap_or(BETWEEN_BYTES_TIMEOUT);
         Ok(response.map(|body| {
             let place = (!body.is_end_stream()).then_some(place);
@@ -291,21 +297,28 @@ impl Denials {
     }
 }
 
-impl Client {
-    /// Says which line of the manifest would allow the request.
-    fn log_denial(&self, component: &Arc<str>, method: &http::Method, uri: &http::Uri) {
-        let origin =
-            format!("{}://{}", uri.scheme_str().unwrap_or("https"), uri.authority().map_or("", |a| a.as_str()));
-        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
-        if !denials.may_log(component, origin.clone(), Instant::now()) {
-            return;
-        }
+impl Shared {
+    /// Counts a request that was not let out, and says which line of the manifest would let it. `prohibited`: a rule
+    /// covers it, but its address is not public.
+    fn deny(&self, prohibited: bool, method: &http::Method, uri: &http::Uri) {
+        self.denied.fetch_add(1, Relaxed);
+        let component = &self.component;
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let origin = format!("{}://{authority}", uri.scheme_str().unwrap_or("https"));
+        let mut denials = self.client.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        let may_log = denials.may_log(component, origin.clone(), Instant::now());
         drop(denials);
-        let path = uri.path();
-        tracing::warn!(
-            component = &**component,
-            "outbound request denied: {method} {origin}{path}; to allow it, add to [component.{component}.grants]: \
-             http = [\"{method} {origin}{path}\"]"
-        );
+        if may_log {
+            let path = uri.path();
+            let what = if prohibited { "prohibited, for its address is not public" } else { "denied" };
+            // An address and `localhost` are named by being written; any other name has to be marked.
+            let written = uri.host().is_some_and(|host| host == "localhost" || connect::literal(uri).is_some());
+            let mark = if prohibited && !written { "private " } else { "" };
+            tracing::warn!(
+                component = &**component,
+                "outbound request {what}: {method} {origin}{path}; to allow it, add to [component.{component}.grants]: \
+                 http = [\"{mark}{method} {origin}{path}\"]"
+            );
+        }
     }
 }

@@ -74,7 +74,7 @@ impl Service<Uri> for Connector {
 }
 
 /// The host, if it is written as an address.
-fn literal(uri: &Uri) -> Option<IpAddr> {
+pub(super) fn literal(uri: &Uri) -> Option<IpAddr> {
     uri.host()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 

@@ -262,7 +262,10 @@ fn parse_target(text: &str) -> Result<Rule, RuleError> {
         Some(digits) => match digits.parse::<u16>() {
             Ok(port) if port != 0 => Some(port),
             _ => {
-                return fail(format!("`{digits}` is not a port"), "write a number from 1 to 65535, or `*` for any port");
+                return fail(
+                    format!("`{digits}` is not a port"),
+                    "write a number from 1 to 65535, or `*` for any port",
+                );
             }
         },
     };

@@ -345,6 +345,7 @@ async fn private_addresses_are_prohibited_even_over_a_kept_connection() {
         let error = anywhere.get(&format!("http://{host}/")).await.unwrap_err();
         assert!(matches!(error, Error::DestinationIpProhibited), "{host}: {error:?}");
     }
+    assert_eq!((named.denied(), anywhere.denied()), (0, 8));
 }
 
 #[tokio::test]
