@@ -25,7 +25,7 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build the test guests (sets p3, p2, js, py; all by default) into <target>/guests/<set>/
+    /// Build the test guests (sets p3, p2, js, py; all by default) into guests/SET/ of the target directory
     Guests { sets: Vec<guests::Set> },
     /// Build examples/storefront and serve it; what follows `--` goes to `coracle up`
     Storefront {
