@@ -19,22 +19,19 @@ Exit codes:
 
 const UP_EXAMPLES: &str = "\
 Examples:
-  coracle up                                     serve the app of ./coracle.toml
-  coracle up shop --variant prod --watch         serve shop/coracle.toml with [env.prod]; reload on changes
-  coracle up thumbs.wasm --listen 0.0.0.0:80     serve one component on every path
+  coracle up                                  serve the app of ./coracle.toml
+  coracle up shop --variant prod --watch      serve shop/coracle.toml with [env.prod], follow changes
+  coracle up thumbs.wasm --listen 0.0.0.0:80  serve one component on every path
   coracle up thumbs.wasm --grant http='GET https://images.example.com/**' --dir ./assets::/assets:ro
 
 Signals: SIGINT and SIGTERM drain and end with 0 (a second one ends at once), SIGHUP reloads.";
 
 /// Run WebAssembly components beside your Node.js services, with exactly the rights you grant
 #[derive(Debug, Parser)]
-#[command(name = "coracle", version, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "coracle", bin_name = "coracle", version, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
 pub struct Options {
     #[command(subcommand)]
     pub command: Command,
-    /// Log more; twice, also what libraries say (CORACLE_LOG sets a filter such as coracle_edge=debug)
-    #[arg(short, long, action = clap::ArgAction::Count, global = true, display_order = 100)]
-    pub verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,6 +65,9 @@ pub struct Up {
     /// Write no access log
     #[arg(long, short)]
     pub quiet: bool,
+    /// Log more; twice, also what libraries say (a filter such as coracle_edge=debug in CORACLE_LOG wins)
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    pub verbose: u8,
     #[command(flatten)]
     pub app: AppOptions,
     #[command(flatten)]

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<Exit, Failure> {
     match &options.command {
-        Command::Up(up) => commands::up::run(up, options.verbose),
+        Command::Up(up) => commands::up::run(up),
         Command::Check(check) => commands::check::run(check),
         Command::Inspect(inspect) => commands::inspect::run(inspect),
         Command::Schema => commands::schema::run(),

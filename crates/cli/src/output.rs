@@ -62,6 +62,14 @@ pub fn failure(failure: &Failure) {
     }
 }
 
+/// The same without colours, for a log.
+pub fn plain(failure: &Failure) -> String {
+    match &failure.text {
+        Text::Report(report) => anstream::adapter::strip_str(report).to_string(),
+        Text::Error(error) => chain(error),
+    }
+}
+
 /// An error with its causes in one line; a cause that its error has already told is left out.
 pub fn chain(error: &anyhow::Error) -> String {
     error.chain().skip(1).fold(error.to_string(), |text, cause| {
@@ -72,18 +80,41 @@ pub fn chain(error: &anyhow::Error) -> String {
 
 /// The panic hook: one line that says where, and what to do with it.
 pub fn bug(panic: &PanicHookInfo<'_>) {
-    let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
+    let place = panic.location().map_or("an unknown place".to_owned(), |at| format!("{}:{}", at.file(), at.line()));
     let said = panic.payload_as_str().unwrap_or("without words");
-    let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
-    let said = said.replace('\n', " ");
-    let version = env!("CARGO_PKG_VERSION");
-    remark(&format!(
-        "{BAD}bug:{BAD:#} Coracle {version} has failed{place} (thread {thread}): {said}. Please report this line at {}/issues\n",
-        env!("CARGO_PKG_REPOSITORY"),
-    ));
+    remark(&bug_line(&place, std::thread::current().name().unwrap_or("unnamed"), said));
+}
+
+fn bug_line(place: &str, thread: &str, said: &str) -> String {
+    let (version, issues) = (env!("CARGO_PKG_VERSION"), concat!(env!("CARGO_PKG_REPOSITORY"), "/issues"));
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!(
+        "{BAD}bug:{BAD:#} Coracle {version} failed at {place} in thread {thread}: {said}; please report this line at {issues}\n"
+    )
 }
 
 /// A number of bytes as people read it: "128 MiB", "1000 B".
 pub fn bytes(bytes: u64) -> String {
     bytesize::ByteSize(bytes).display().iec().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_is_one_line_that_says_where_to_report_it() {
+        let line = anstream::adapter::strip_str(&bug_line("a.rs:1", "main", "left\n  right")).to_string();
+        let version = env!("CARGO_PKG_VERSION");
+        let expected = format!(
+            "bug: Coracle {version} failed at a.rs:1 in thread main: left right; please report this line at https://github.com/coracle-dev/coracle/issues\n"
+        );
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_cause_that_was_told_is_not_told_again() {
+        let error = anyhow::anyhow!("no such file").context("can't read a.toml: no such file").context("not started");
+        assert_eq!(chain(&error), "not started: can't read a.toml: no such file");
+    }
 }

@@ -16,10 +16,11 @@ use std::sync::Arc;
 
 pub fn run(options: &Check) -> Result<Exit, Failure> {
     let known = Known::new();
-    let Read { app, mut diagnostics, source } = read(options.path.as_deref(), &options.app, &known)?;
+    let Read { app, mut diagnostics, source, bare } = read(options.path.as_deref(), &options.app, &known)?;
     if let Some(app) = &app {
         coracle_edge::check_tables(app, &known.plugins, &mut diagnostics);
-        app.components.values().for_each(|component| check_component(component, &known, &mut diagnostics));
+        let mut check = Components { known: &known, diagnostics: &mut diagnostics, bare };
+        app.components.values().for_each(|component| check.component(component));
     }
     let well = !diagnostics.has_errors();
     if options.json {
@@ -33,7 +34,7 @@ pub fn run(options: &Check) -> Result<Exit, Failure> {
         }))?;
     } else {
         let report = diagnostics.render(&source, output::stdout_colour());
-        output::result(&(report + &praise(app.as_ref().filter(|_| well), &source)))?;
+        output::result(&(report + &praise(app.as_ref().filter(|_| well), &source, bare)))?;
     }
     Ok(if well { Exit::Ok } else { Exit::Mend })
 }
@@ -43,6 +44,8 @@ pub struct Read {
     pub app: Option<App>,
     pub diagnostics: Diagnostics,
     pub source: Arc<Source>,
+    /// A component without a manifest: the source shows the command line.
+    pub bare: bool,
 }
 
 /// Reads what `path` names, as `up` would.
@@ -62,68 +65,81 @@ pub fn read(path: Option<&Path>, options: &AppOptions, known: &Known) -> Result<
             let base_dir = whole.parent().unwrap_or(&here);
             let (app, diagnostics) =
                 coracle_manifest::check(Arc::clone(&source), &known.options(variant, &lookup, base_dir));
-            Ok(Read { app, diagnostics, source })
+            Ok(Read { app, diagnostics, source, bare: false })
         }
         Subject::Component(path) => {
             let flags = Flags { component: path, ..Flags::default() };
             let (app, diagnostics, source) = App::single(&flags, &known.options(None, &lookup, &here));
-            Ok(Read { app, diagnostics, source })
+            Ok(Read { app, diagnostics, source, bare: true })
         }
     }
 }
 
-/// Admits the component's file, if it has been built, and holds its imports against its grants.
-fn check_component(component: &Component, known: &Known, diagnostics: &mut Diagnostics) {
-    let ComponentSource::Path(path) = &component.source;
-    let at = component.source_span;
-    if !path.exists() {
-        let message = format!("the component `{}` has not been built: there is no {}", component.name, path.display());
-        let help = match &component.build {
-            Some(build) => format!("build it with `{}`, or correct the path", build.command),
-            None => "build it, or correct the path".to_owned(),
+/// The check of components, as far as their files go.
+struct Components<'a> {
+    known: &'a Known,
+    diagnostics: &'a mut Diagnostics,
+    bare: bool,
+}
+
+impl Components<'_> {
+    /// Admits the component's file, if it has been built, and holds its imports against its grants.
+    fn component(&mut self, component: &Component) {
+        let ComponentSource::Path(path) = &component.source;
+        let at = component.source_span;
+        if !path.exists() {
+            let message =
+                format!("the component `{}` has not been built: there is no {}", component.name, path.display());
+            let help = match &component.build {
+                Some(build) => format!("build it with `{}`, or correct the path", build.command),
+                None => "build it, or correct the path".to_owned(),
+            };
+            return self.diagnostics.push(Diagnostic::warning("not-built", message).at(at).help(help));
+        }
+        let admitted = match coracle_artifact::load(path, &coracle_artifact::Options::default()) {
+            Ok(admitted) => admitted,
+            Err(rejected) => return self.diagnostics.push(Diagnostic::error("component", rejected.to_string()).at(at)),
         };
-        diagnostics.push(Diagnostic::warning("not-built", message).at(at).help(help));
-        return;
+        if let Err(refusal) = admitted.serve() {
+            self.diagnostics.push(Diagnostic::error("component", format!("{}: {refusal}", path.display())).at(at));
+        }
+        for warning in &admitted.warnings {
+            self.diagnostics.push(Diagnostic::warning("component", format!("{}: {warning}", path.display())).at(at));
+        }
+        self.imports(component, &admitted);
     }
-    let admitted = match coracle_artifact::load(path, &coracle_artifact::Options::default()) {
-        Ok(admitted) => admitted,
-        Err(rejected) => return diagnostics.push(Diagnostic::error("component", rejected.to_string()).at(at)),
-    };
-    if let Err(refusal) = admitted.serve() {
-        diagnostics.push(Diagnostic::error("component", format!("{}: {refusal}", path.display())).at(at));
-    }
-    for warning in &admitted.warnings {
-        diagnostics.push(Diagnostic::warning("component", format!("{}: {warning}", path.display())).at(at));
-    }
-    check_imports(component, &admitted, known, diagnostics);
-}
 
-fn check_imports(component: &Component, admitted: &Admitted, known: &Known, diagnostics: &mut Diagnostics) {
-    let name = &component.name;
-    let Imports { needs, unknown } = Imports::of(admitted, &known.plugins);
-    let ungranted = |grant: &str| component.grants.iter().all(|entry| entry.name != grant);
-    for need in needs.into_iter().filter(|need| ungranted(need.grant)) {
-        let imports = need.imports.join(" and ");
-        let (fatal, grant) = (need.refused || component.strict, need.grant);
-        let end = if fatal { "so it can't be loaded" } else { "so each such call is answered with \"denied\"" };
-        let message = format!("`{name}` imports {imports} but was not granted `{grant}`, {end}");
-        let diagnostic =
-            if fatal { Diagnostic::error("ungranted", message) } else { Diagnostic::warning("ungranted", message) };
-        let help = format!("to allow it, add `{grant} = …` under [component.{name}.grants]");
-        diagnostics.push(diagnostic.at(component.source_span).help(help));
-    }
-    if !unknown.is_empty() {
-        let message = format!("`{name}` imports {}, which this Coracle does not offer", unknown.join(" and "));
-        let help = "unless these hold nothing but types, it can't be loaded; `coracle inspect` shows all imports";
-        diagnostics.push(Diagnostic::warning("unknown-import", message).at(component.source_span).help(help));
+    fn imports(&mut self, component: &Component, admitted: &Admitted) {
+        let name = &component.name;
+        let Imports { needs, unknown } = Imports::of(admitted, &self.known.plugins);
+        let ungranted = |grant: &str| component.grants.iter().all(|entry| entry.name != grant);
+        for need in needs.into_iter().filter(|need| ungranted(need.grant)) {
+            let imports = need.imports.join(" and ");
+            let (fatal, grant) = (need.refused || component.strict, need.grant);
+            let end = if fatal { "so it can't be loaded" } else { "so each such call is answered with \"denied\"" };
+            let message = format!("`{name}` imports {imports} but was not granted `{grant}`, {end}");
+            let diagnostic =
+                if fatal { Diagnostic::error("ungranted", message) } else { Diagnostic::warning("ungranted", message) };
+            let help = match self.bare {
+                true => format!("to allow it, start it with `coracle up --grant {grant}=…`"),
+                false => format!("to allow it, add `{grant} = …` under [component.{name}.grants]"),
+            };
+            self.diagnostics.push(diagnostic.at(component.source_span).help(help));
+        }
+        if !unknown.is_empty() {
+            let message = format!("`{name}` imports {}, which this Coracle does not offer", unknown.join(" and "));
+            let help = "unless these hold nothing but types, it can't be loaded; `coracle inspect` shows all imports";
+            self.diagnostics.push(Diagnostic::warning("unknown-import", message).at(component.source_span).help(help));
+        }
     }
 }
 
-fn praise(app: Option<&App>, source: &Source) -> String {
+fn praise(app: Option<&App>, source: &Source, bare: bool) -> String {
     let Some(app) = app else { return String::new() };
     let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+    if bare {
+        return format!("{GOOD}ok{GOOD:#} {}\n", source.text.trim_end());
+    }
     let (components, routes) = (count(app.components.len(), "component"), count(app.routes.len(), "route"));
-    let name =
-        if app.source.path == Path::new("command line") { &app.name } else { &source.path.display().to_string() };
-    format!("{GOOD}ok{GOOD:#} {name}: {components}, {routes}\n")
+    format!("{GOOD}ok{GOOD:#} {}: {components}, {routes}\n", source.path.display())
 }

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 
 pub fn run(options: &Inspect) -> Result<Exit, Failure> {
     let known = Known::new();
-    let Read { app, diagnostics, source } = check::read(options.path.as_deref(), &options.app, &known)?;
+    let Read { app, diagnostics, source, .. } = check::read(options.path.as_deref(), &options.app, &known)?;
     let Some(app) = app else {
         return Err(Failure::report(diagnostics.render(&source, output::stderr_colour())));
     };
@@ -54,8 +54,8 @@ impl Inspected<'_> {
         row(&mut text, "world", &[self.admitted.world.to_string()]);
         row(&mut text, "size", &[output::bytes(self.admitted.size)]);
         row(&mut text, "digest", &[self.admitted.digest.to_string()]);
-        let made_by = self.admitted.producers.iter().map(|tool| format!("{} {}", tool.name, tool.version));
-        row(&mut text, "made by", &made_by.map(|tool| tool.trim().to_owned()).collect::<Vec<_>>());
+        row(&mut text, "language", &self.tools(|field| field == "language"));
+        row(&mut text, "made by", &self.tools(|field| field != "language"));
         row(&mut text, "exports", &names(&self.admitted.exports, &self.admitted.plain_exports));
         row(&mut text, "imports", &names(&self.admitted.imports, &self.admitted.plain_imports));
         row(&mut text, "grants", &self.grants());
@@ -66,6 +66,12 @@ impl Inspected<'_> {
             row(&mut text, "limits", &rows.collect::<Vec<_>>());
         }
         text
+    }
+
+    /// The producers of some field, with their versions.
+    fn tools(&self, field: fn(&str) -> bool) -> Vec<String> {
+        let tools = self.admitted.producers.iter().filter(|tool| field(&tool.field));
+        tools.map(|tool| format!("{} {}", tool.name, tool.version).trim_end().to_owned()).collect()
     }
 
     /// A line for each grant that is needed or given.
@@ -96,8 +102,12 @@ impl Inspected<'_> {
             json!({ "grant": need.grant, "imports": need.imports, "granted": self.granted(need.grant), "required": required })
         }).collect();
         let grants: Vec<_> = self.component.grants.iter().map(|entry| &entry.name).collect();
-        let made_by: Vec<_> =
-            self.admitted.producers.iter().map(|tool| json!({ "name": tool.name, "version": tool.version })).collect();
+        let made_by: Vec<_> = self
+            .admitted
+            .producers
+            .iter()
+            .map(|tool| json!({ "field": tool.field, "name": tool.name, "version": tool.version }))
+            .collect();
         json!({
             "name": self.component.name,
             "path": path.display().to_string(),

@@ -21,13 +21,25 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Where the admin listener is unless told otherwise; a second process on this machine takes a free port instead.
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
 
-pub fn run(options: &Up, verbose: u8) -> Result<Exit, Failure> {
+pub fn run(options: &Up) -> Result<Exit, Failure> {
     let format = match options.process.log_format {
         LogFormat::Text => Format::Text,
         LogFormat::Json => Format::Json,
     };
-    coracle_edge::logging::init(format, &log_filter(verbose), output::stderr_colour());
+    coracle_edge::logging::init(format, &log_filter(options.verbose), output::stderr_colour());
+    match (up(options, format), format) {
+        (Err(failure), Format::Json) => {
+            // Who collects JSON lines gets the error as one.
+            tracing::error!("{}", output::plain(&failure).trim_end());
+            Ok(failure.exit)
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+fn up(options: &Up, format: Format) -> Result<Exit, Failure> {
     let app = app(options)?;
+    let bare = matches!(app, AppSource::Given(_));
     let settings = settings(options, app, format)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::start)?;
     let entered = runtime.enter();
@@ -48,7 +60,7 @@ pub fn run(options: &Up, verbose: u8) -> Result<Exit, Failure> {
     // Whoever closed standard output wants no lines, but may want the server.
     let _ = stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush());
     drop(stdout);
-    announce(&edge);
+    announce(&edge, bare);
     let exit = runtime.block_on(serve(&edge, &mut signals));
     drop(entered);
     exit
@@ -123,14 +135,11 @@ fn single(path: &Path, bare: &Bare) -> Result<AppSource, Failure> {
     let known = commands::Known::new();
     let none = |_: &str| None;
     let (app, diagnostics, source) = App::single(&flags, &known.options(None, &none, &base_dir));
-    let report = diagnostics.render(&source, output::stderr_colour());
-    match app {
-        Some(app) => {
-            output::remark(&report);
-            Ok(AppSource::Given(Box::new(app)))
-        }
-        None => Err(Failure::report(report)),
+    let Some(app) = app else { return Err(Failure::report(diagnostics.render(&source, output::stderr_colour()))) };
+    if !diagnostics.is_empty() {
+        tracing::warn!("{}", diagnostics.render(&source, false).trim_end());
     }
+    Ok(AppSource::Given(Box::new(app)))
 }
 
 fn settings(options: &Up, app: AppSource, format: Format) -> Result<Settings, Failure> {
@@ -177,12 +186,14 @@ fn not_started(error: StartError) -> Failure {
     match error {
         StartError::Load(error @ LoadError::Refused { .. }) => Failure::report(error.render(output::stderr_colour())),
         StartError::Load(error) => Failure::mend(error),
-        other => Failure { exit: Exit::Start, text: Text::Error(other.into()) },
+        // Its text says what its cause means.
+        StartError::Listen(error) => Failure::start(anyhow::anyhow!("{error}")),
+        other => Failure::start(other),
     }
 }
 
 /// Everything else one wants to know at the start; for people and log collectors, so it goes to the log.
-fn announce(edge: &Edge) {
+fn announce(edge: &Edge, bare: bool) {
     let state = edge.state();
     let (app, components, routes, upstreams) =
         (&state.app.name, state.app.components.len(), state.app.routes.len(), state.app.upstreams.len());
@@ -193,8 +204,9 @@ fn announce(edge: &Edge) {
             _ => tracing::info!("admin on http://{addr}"),
         }
     }
+    let option = if bare { ", or start with --grant" } else { "" };
     for note in edge.notes() {
-        tracing::warn!(component = note.component, "{}", note.text);
+        tracing::warn!(component = note.component, "{}{option}", note.text);
     }
 }
 

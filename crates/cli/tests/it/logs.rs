@@ -35,6 +35,22 @@ fn json_logs_are_json_on_both_streams() {
 }
 
 #[test]
+fn an_error_of_the_start_is_a_json_line_too() {
+    let folder = Folder::new();
+    for (args, code, said) in [
+        (vec!["--listen", "192.0.2.1:0"], 3, "this machine has no such address"),
+        (vec!["--listen", "127.0.0.1:0", "--grant", "htpp=*"], 1, "did you mean `http`?"),
+    ] {
+        let guest = guest_arg("p3/hello");
+        let args = [&["up", "--no-admin", "--log-format", "json", &guest], args.as_slice()].concat();
+        let error = folder.run(&args).failed(code);
+        let event: serde_json::Value = serde_json::from_str(&error).unwrap_or_else(|_| panic!("{error}"));
+        assert_eq!(event["level"], "ERROR");
+        assert!(event["message"].as_str().unwrap().contains(said), "{event:#}");
+    }
+}
+
+#[test]
 fn a_guests_lines_carry_its_name() {
     for guest in ["p3/logs", "p2/logs"] {
         let folder = Folder::new();
@@ -52,11 +68,15 @@ fn a_guests_lines_carry_its_name() {
 fn more_is_logged_for_who_asks() {
     let folder = Folder::new();
     let guest = guest_arg("p3/hello");
-    let mut verbose = folder.command(&["up", "--no-admin", "--listen", "127.0.0.1:0", "no-such.wasm", "-v"]);
-    assert_eq!(verbose.output().unwrap().status.code(), Some(1));
-    let mut server = Server::start(&folder, &[&guest]);
-    server.hear("serving `hello`");
-    server.stop();
+    let logged = |args: &[&str]| {
+        let server = Server::start(&folder, &[args, &[&guest]].concat());
+        server.get("/");
+        server.signal(nix::sys::signal::Signal::SIGTERM);
+        server.end().2.join("\n")
+    };
+    let (usual, verbose) = (logged(&[]), logged(&["-vv"]));
+    assert!(usual.contains(" INFO serving `hello`") && !usual.contains("DEBUG"), "{usual}");
+    assert!(verbose.contains("DEBUG"), "{verbose}");
     let mut command = folder.command(&["up", "--no-admin", "--listen", "192.0.2.1:0", &guest]);
     let silent = folder.finished(&command.env("CORACLE_LOG", "off").output().unwrap());
     assert_eq!(silent.failed(3), "error: can't listen on 192.0.2.1:0: this machine has no such address\n");

@@ -1,51 +1,57 @@
-//! The schema that editors use says yes and no to the same manifests as `check`.
+//! The schema that editors use: complete for the plugins of this build. That its shape is valid, and agrees with `check`, is
+//! tested in `coracle-manifest`, with the validator that would change every dependency's features here.
 
 use crate::support::{Folder, manifest};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 fn schema() -> Value {
     serde_json::from_str(&Folder::new().run(&["schema"]).ok()).unwrap()
 }
 
-fn app(grants: &Value) -> Value {
-    json!({
-        "name": "app",
-        "component": { "app": { "source": "app.wasm", "grants": grants } },
-        "route": [{ "path": "/*", "to": "app" }],
-        "store": { "cache": { "type": "keyvalue", "backend": "memory" } },
-    })
-}
-
-#[test]
-fn it_is_a_valid_schema() {
-    jsonschema::draft7::meta::validate(&schema()).unwrap_or_else(|error| panic!("{error}"));
-}
-
-#[test]
-fn it_knows_the_grants_and_stores_of_this_build() {
-    let schema = jsonschema::validator_for(&schema()).unwrap();
-    for grants in [
-        json!({}),
-        json!({ "http": ["GET https://api.example.com/**"] }),
-        json!({ "keyvalue": [{ "store": "cache", "prefix": "a/", "write": true }] }),
-        json!({ "files": [{ "from": "assets", "to": "/assets" }], "config": ["a.b"] }),
-    ] {
-        let errors: Vec<_> = schema.iter_errors(&app(&grants)).map(|error| error.to_string()).collect();
-        assert!(errors.is_empty(), "{grants}: {errors:?}");
+/// Calls `seen` with each object in a value.
+fn objects(value: &Value, seen: &mut dyn FnMut(&serde_json::Map<String, Value>)) {
+    match value {
+        Value::Object(object) => {
+            seen(object);
+            object.values().for_each(|value| objects(value, seen));
+        }
+        Value::Array(items) => items.iter().for_each(|value| objects(value, seen)),
+        _ => {}
     }
-    for grants in
-        [json!({ "htpp": ["*"] }), json!({ "http": 5 }), json!({ "files": [{ "form": "assets", "to": "/" }] })]
-    {
-        assert!(!schema.is_valid(&app(&grants)), "{grants} should not be valid");
-    }
-    let mut backend = app(&json!({}));
-    backend["store"]["cache"]["backend"] = json!("sqlight");
-    assert!(!schema.is_valid(&backend));
 }
 
 #[test]
-fn check_agrees() {
-    let folder = Folder::with(&(manifest("app.wasm") + "[component.app.grants]\nhttp = 5\n"));
-    let report = folder.run(&["check"]);
-    assert_eq!(report.code, 1, "{}", report.shown());
+fn each_reference_leads_somewhere_and_each_type_exists() {
+    let schema = schema();
+    assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
+    let mut references = 0;
+    objects(&schema, &mut |object| {
+        if let Some(Value::String(reference)) = object.get("$ref") {
+            references += 1;
+            let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} leaves the document"));
+            assert!(schema.pointer(pointer).is_some(), "{reference} leads nowhere");
+        }
+        if let Some(Value::String(kind)) = object.get("type") {
+            let kinds = ["array", "boolean", "integer", "null", "number", "object", "string"];
+            assert!(kinds.contains(&kind.as_str()), "there is no type {kind}");
+        }
+    });
+    assert!(references > 10, "only {references} references");
+}
+
+#[test]
+fn it_knows_the_grants_and_stores_that_check_knows() {
+    let schema = schema();
+    let grants = schema.pointer("/definitions/component/properties/grants").unwrap();
+    assert_eq!(grants["additionalProperties"], false);
+    let names: Vec<_> = grants["properties"].as_object().unwrap().keys().cloned().collect();
+    for name in &names {
+        assert!(grants["properties"][name]["description"].is_string(), "editors show no help for {name}");
+    }
+    let folder = Folder::with(&(manifest("app.wasm") + "[component.app.grants]\nzzzzzzzz = 1\n"));
+    let report = folder.run(&["check"]).stdout;
+    let known = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    assert!(report.contains(&format!("choose one of {known}")), "{report}");
+    let kinds = schema.pointer("/definitions/store/properties/type/enum").unwrap();
+    assert_eq!(kinds, &serde_json::json!(["keyvalue"]));
 }

@@ -46,9 +46,14 @@ impl Server {
         get(self.addr, path)
     }
 
+    /// PUTs a text: status and body.
+    pub fn put(&self, path: &str, text: &str) -> (u16, String) {
+        answer(send(self.addr, "PUT", path, text))
+    }
+
     /// Sends a request whose answer is still to be read.
     pub fn ask(&self, path: &str) -> TcpStream {
-        ask(self.addr, path)
+        send(self.addr, "GET", path, "")
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -112,16 +117,19 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
-fn ask(addr: SocketAddr, path: &str) -> TcpStream {
+fn send(addr: SocketAddr, method: &str, path: &str, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n").unwrap();
+    let length = body.len();
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all((head + body).as_bytes()).unwrap();
     stream
 }
 
 /// GETs `http://addr/path`: status and body as sent.
 pub fn get(addr: SocketAddr, path: &str) -> (u16, String) {
-    answer(ask(addr, path))
+    answer(send(addr, "GET", path, ""))
 }
 
 /// Reads the whole answer: status and body as sent.

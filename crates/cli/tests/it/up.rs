@@ -70,7 +70,7 @@ fn two_processes_both_have_an_admin_listener() {
         assert_eq!(get(admin, "/livez").0, 200);
         assert_eq!(get(admin, "/readyz").0, 200);
     }
-    servers.map(Server::stop);
+    servers.into_iter().for_each(Server::stop);
 }
 
 #[test]
