@@ -47,10 +47,14 @@ impl Cache {
         match folder.verified(&entry) {
             Ok(true) => match deserialize(engine, &entry) {
                 Ok(component) => return Ok(component),
-                Err(error) => tracing::warn!(entry = %entry.display(), %error, "compiled code does not load: compiling again"),
+                Err(error) => {
+                    tracing::warn!(entry = %entry.display(), %error, "compiled code does not load: compiling again")
+                }
             },
             Ok(false) => {}
-            Err(error) => tracing::warn!(entry = %entry.display(), %error, "compiled code is not what was stored: compiling again"),
+            Err(error) => {
+                tracing::warn!(entry = %entry.display(), %error, "compiled code is not what was stored: compiling again")
+            }
         }
         let start = Instant::now();
         let code = engine.precompile_component(&admitted.bytes)?;

@@ -133,7 +133,9 @@ fn runtime(settings: &Settings) -> Result<wasmtime::Engine, EngineError> {
         match wasmtime::Engine::new(&config(Some(pool(settings)))) {
             Ok(engine) => return Ok(engine),
             // Containers with a limit on address space (ulimit -v) end here; it works, only slower.
-            Err(error) => tracing::warn!(%error, "no room for pooled instances: each is allocated by itself, which is slower"),
+            Err(error) => {
+                tracing::warn!(%error, "no room for pooled instances: each is allocated by itself, which is slower")
+            }
         }
     }
     wasmtime::Engine::new(&config(None)).map_err(EngineError::Runtime)
@@ -163,7 +165,9 @@ fn pool(settings: &Settings) -> PoolingAllocationConfig {
         .table_elements(1 << 16);
     if settings.keep_resident > 0 {
         // Measured: docs/design/001. Pages stay mapped, and only those that the kernel knows to be dirty are reset.
-        pool.linear_memory_keep_resident(settings.keep_resident).table_keep_resident(1 << 20).pagemap_scan(Enabled::Auto);
+        pool.linear_memory_keep_resident(settings.keep_resident)
+            .table_keep_resident(1 << 20)
+            .pagemap_scan(Enabled::Auto);
     }
     pool
 }

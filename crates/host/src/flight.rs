@@ -14,11 +14,10 @@ use crate::failure::{Blame, Cause, Failure, Stage};
 use crate::limits::Place;
 use crate::meter::Meter;
 use crate::replay::Replay;
-use crate::worker::Job;
 use bytes::Bytes;
-use futures::channel::oneshot as oneshot_channel;
 use coracle_manifest::Limits;
 use coracle_telemetry::RequestId;
+use futures::channel::oneshot as oneshot_channel;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use std::pin::Pin;
@@ -28,6 +27,16 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
+
+/// One request on its way to an instance.
+pub(crate) struct Job {
+    pub(crate) request: Request,
+    pub(crate) id: RequestId,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) keep: bool,
+    pub(crate) reply: oneshot::Sender<Result<Response, Failure>>,
+    pub(crate) place: Place,
+}
 
 /// One request in an instance.
 pub(crate) struct Flight {

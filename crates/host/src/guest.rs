@@ -1,9 +1,9 @@
 //! The data of a store: what one instance may reach. Made per instance from its [`Seed`], dropped with it.
 
 use crate::egress::{Outbound, Rules};
+use crate::grant::Grants;
 use crate::limits::Memory;
-use crate::plugin::Grant;
-use crate::task::Tasks;
+use crate::roots::Tasks;
 use std::any::Any;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
@@ -50,23 +50,6 @@ impl Guest {
 
 /// Handles a guest may hold at once, of all kinds.
 const MAX_RESOURCES: usize = 100_000;
-
-/// The grants of a component, as plugins resolved them.
-#[derive(Clone, Default)]
-pub struct Grants(Vec<Arc<dyn Any + Send + Sync>>);
-
-impl Grants {
-    pub(crate) fn push(&mut self, grant: &Grant) {
-        if let Grant::Given(grant) = grant {
-            self.0.push(grant.clone());
-        }
-    }
-
-    /// The grant of this type. There are few, so they are simply searched.
-    pub fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        self.0.iter().find_map(|grant| grant.clone().downcast().ok())
-    }
-}
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {

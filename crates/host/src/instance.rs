@@ -2,12 +2,13 @@
 
 use crate::egress::{Outbound, Shared};
 use crate::engine::Engine;
-use crate::guest::{Grants, Guest, Seed};
+use crate::flight::Flights;
+use crate::grant::{Grant, Grants};
+use crate::guest::{Guest, Seed};
 use crate::limits::{Budget, Memory};
 use crate::logs::{Log, Stream, Which};
-use crate::plugin::{Grant, Plugin};
-use crate::task::Tasks;
-use crate::flight::Flights;
+use crate::plugin::Plugin;
+use crate::roots::Tasks;
 use coracle_manifest::{Limits, Reuse};
 use std::collections::BTreeMap;
 use std::sync::Arc;

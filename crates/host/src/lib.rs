@@ -12,6 +12,7 @@ pub mod egress;
 mod engine;
 mod failure;
 mod flight;
+mod grant;
 mod guest;
 mod instance;
 mod limits;
@@ -21,17 +22,22 @@ mod meter;
 mod plugin;
 mod pool;
 mod replay;
+mod roots;
+mod spec;
 pub mod task;
 mod worker;
 
 pub use body::{Body, BodyError, Request, Response, empty, full};
 pub use engine::{Engine, EngineError, Settings};
 pub use failure::{Cause, Failure};
-pub use guest::{Grants, Guest, Seed};
-pub use meter::Meter;
-pub use plugin::{Check, Checked, Grant, Interface, Note, Plugin, PrepareError, Resources, Ungranted};
+pub use grant::{Grant, Grants};
+pub use guest::{Guest, Seed};
 pub use link::{LoadError, Missing};
-pub use pool::{Call, Pool, Spec, Status};
+pub use meter::Meter;
+pub use plugin::{Check, Checked, Interface, Note, Plugin, PrepareError, Resources, Ungranted};
+pub use pool::{Call, Pool, Status};
+pub use roots::Tasks;
+pub use spec::Spec;
 
 /// The runtime's types that plugins need, so that they all use the one version.
 pub use wasmtime;

@@ -1,9 +1,10 @@
 //! Binding a component's imports to what it was granted: what is harmless, what is denied, what is an error.
 
 use crate::engine::Engine;
+use crate::grant::Grant;
 use crate::guest::Guest;
-use crate::plugin::{Grant, Note, Plugin, Ungranted};
-use crate::pool::Spec;
+use crate::plugin::{Note, Plugin, Ungranted};
+use crate::spec::Spec;
 use std::fmt;
 use std::sync::Arc;
 use wasmtime::component::Linker;
@@ -58,7 +59,8 @@ pub(crate) fn notes(spec: &Spec) -> Result<Vec<Note>, LoadError> {
             continue;
         }
         let refused = imported.clone().any(|interface| interface.ungranted == Ungranted::Refused);
-        let consequence = if refused || spec.strict { "it can't be loaded" } else { "each such call is answered with \"denied\"" };
+        let consequence =
+            if refused || spec.strict { "it can't be loaded" } else { "each such call is answered with \"denied\"" };
         let note = Note {
             component: spec.name.to_string(),
             text: format!(
@@ -78,7 +80,8 @@ fn same_interface(import: &str, offered: &str) -> bool {
     if import == offered {
         return true;
     }
-    let (Some((import, import_version)), Some((offered, offered_version))) = (import.split_once('@'), offered.split_once('@'))
+    let (Some((import, import_version)), Some((offered, offered_version))) =
+        (import.split_once('@'), offered.split_once('@'))
     else {
         return false;
     };

@@ -4,7 +4,8 @@
 //! (once per component and load: opens what is behind the grant), `link` (once per component), `seed` (once per
 //! instance). Nothing is looked up by name after `prepare`.
 
-use crate::{Guest, Seed};
+use crate::grant::Grant;
+use crate::guest::{Guest, Seed};
 use coracle_manifest::value::Node;
 use coracle_manifest::{Diagnostics, Store};
 use std::any::Any;
@@ -80,14 +81,6 @@ pub enum Ungranted {
 
 /// What `check` made of a grant or store; the plugin downcasts it in `prepare`.
 pub type Checked = Arc<dyn Any + Send + Sync>;
-
-/// A grant, resolved.
-#[derive(Clone)]
-pub enum Grant {
-    Denied,
-    /// The plugin's own type; found again with [`crate::Grants::get`].
-    Given(Arc<dyn Any + Send + Sync>),
-}
 
 /// What `check` may look at.
 pub struct Check<'a> {

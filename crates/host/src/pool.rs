@@ -8,39 +8,24 @@
 use crate::body::Limited;
 use crate::engine::Engine;
 use crate::failure::{Blame, Cause, Failure, Stage};
-use crate::guest::Grants;
+use crate::flight::Job;
+use crate::grant::Grants;
 use crate::instance::Blueprint;
 use crate::limits::{Budget, Gate};
+use crate::link::{self, LoadError};
 use crate::logs::Log;
 use crate::meter::Meter;
-use crate::plugin::{Grant, Note, Plugin};
-use crate::worker::{Job, Post};
-use crate::link::{self, LoadError};
+use crate::plugin::Note;
+use crate::spec::Spec;
+use crate::worker::Post;
 use crate::{Request, Response};
-use coracle_artifact::Admitted;
-use coracle_manifest::{Limits, Reuse};
 use coracle_telemetry::RequestId;
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, oneshot};
 use wasmtime_wasi_http::handler::ProxyPre;
 use wasmtime_wasi_http::{p2, p3};
-
-
-/// What a pool is made from.
-pub struct Spec {
-    pub name: Arc<str>,
-    pub component: Admitted,
-    pub env: BTreeMap<String, String>,
-    /// Every plugin there is, with `Denied` where nothing was granted.
-    pub grants: Vec<(Arc<dyn Plugin>, Grant)>,
-    pub limits: Limits,
-    pub reuse: Reuse,
-    /// Refuses to load when something is imported that was not granted.
-    pub strict: bool,
-}
 
 /// One request for a component.
 pub struct Call {
@@ -144,7 +129,9 @@ impl Pool {
         let limits = &self.0.blueprint.limits;
         if http_body::Body::size_hint(call.request.body()).lower() > limits.request_body {
             let detail = format!("the request's body is larger than {} bytes", limits.request_body);
-            return Err(Failure::new(Stage::Admit, Blame::Client, Cause::BodyTooLarge, detail).with_request(call.request));
+            return Err(
+                Failure::new(Stage::Admit, Blame::Client, Cause::BodyTooLarge, detail).with_request(call.request)
+            );
         }
         let place = match self.0.gate.enter().await {
             Ok(place) => place,
@@ -159,7 +146,9 @@ impl Pool {
         match answer.await {
             Ok(answer) => answer,
             // The worker's task is gone without a word: the runtime is shutting down, or the task has panicked.
-            Err(_) => Err(Failure::new(Stage::Head, Blame::Host, Cause::Closing, "the instance's task ended without a word")),
+            Err(_) => {
+                Err(Failure::new(Stage::Head, Blame::Host, Cause::Closing, "the instance's task ended without a word"))
+            }
         }
     }
 
@@ -223,4 +212,3 @@ fn shard() -> usize {
         })
     })
 }
-

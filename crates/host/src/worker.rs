@@ -4,14 +4,12 @@
 //! long as it likes, so deadlines, CPU budgets and vanished clients are checked around each poll of it, and enforced by
 //! dropping the store. Epochs make sure that each poll ends within about a millisecond of guest code.
 
+use crate::Failure;
 use crate::failure::{Blame, Cause};
-use crate::flight::{Flight, Flights};
+use crate::flight::{Flight, Flights, Job};
 use crate::guest::Guest;
 use crate::instance::{Blueprint, Live};
-use crate::limits::Place;
-use crate::meter::Meter;
-use crate::{Failure, Request, Response};
-use coracle_telemetry::{RequestId, Stage};
+use coracle_telemetry::Stage;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use nix::time::{ClockId, clock_gettime};
 use std::future::{pending, poll_fn};
@@ -20,22 +18,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use wasmtime::component::Accessor;
 use wasmtime::{AsContextMut as _, Trap};
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::handler::{Prepared, Proxy};
 use wasmtime_wasi_http::{p2, p3};
-
-/// One request on its way to an instance.
-pub(crate) struct Job {
-    pub(crate) request: Request,
-    pub(crate) id: RequestId,
-    pub(crate) meter: Arc<Meter>,
-    pub(crate) keep: bool,
-    pub(crate) reply: oneshot::Sender<Result<Response, Failure>>,
-    pub(crate) place: Place,
-}
 
 /// The way to a worker that may take more requests.
 pub(crate) struct Post {
@@ -74,7 +62,10 @@ impl Post {
     }
 
     /// Gives the worker a job if it has room; only one thread offers at a time.
-    #[expect(clippy::result_large_err, reason = "the job is given back to be offered elsewhere; boxing would cost each request")]
+    #[expect(
+        clippy::result_large_err,
+        reason = "the job is given back to be offered elsewhere; boxing would cost each request"
+    )]
     pub(crate) fn offer(&self, job: Job, concurrency: u32, requests: u32) -> Result<(), Job> {
         let full = self.load.running.load(Ordering::Acquire) >= concurrency;
         if full || self.load.taken.load(Ordering::Relaxed) >= requests {
@@ -128,7 +119,8 @@ impl Worker {
         let limits = &self.blueprint.limits;
         let exclusive = self.blueprint.exclusive();
         let running = self.blueprint.engine.running();
-        let mut alarm = pin!(tokio::time::sleep_until(self.flights.earliest().unwrap_or_else(tokio::time::Instant::now)));
+        let mut alarm =
+            pin!(tokio::time::sleep_until(self.flights.earliest().unwrap_or_else(tokio::time::Instant::now)));
         let result = poll_fn(|cx| {
             let before = thread_cpu();
             let polled = live.as_mut().poll(cx);
@@ -206,17 +198,27 @@ impl Worker {
                 Blame::Limit,
                 "no room for another instance in this process".to_owned(),
             ),
-            Stop::Instantiate(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
-                (Cause::NoRoom { retry_after: Duration::from_secs(1) }, Blame::Limit, format!("no room for an instance of `{name}`: {error}"))
-            }
+            Stop::Instantiate(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => (
+                Cause::NoRoom { retry_after: Duration::from_secs(1) },
+                Blame::Limit,
+                format!("no room for an instance of `{name}`: {error}"),
+            ),
             Stop::Instantiate(error) => {
                 (Cause::Instantiate, Blame::Guest, format!("`{name}` could not be instantiated: {error:#}"))
             }
-            Stop::Trap { memory: true, .. } => {
-                (Cause::MemoryLimit, Blame::Guest, format!("`{name}` died after it was refused more memory (`memory` is {} bytes)", limits.memory))
+            Stop::Trap { memory: true, .. } => (
+                Cause::MemoryLimit,
+                Blame::Guest,
+                format!("`{name}` died after it was refused more memory (`memory` is {} bytes)", limits.memory),
+            ),
+            Stop::Trap { error, memory: false } => {
+                (Cause::Trap, Blame::Guest, format!("`{name}` trapped: {}", trap_text(error)))
             }
-            Stop::Trap { error, memory: false } => (Cause::Trap, Blame::Guest, format!("`{name}` trapped: {}", trap_text(error))),
-            Stop::Cpu => (Cause::CpuLimit, Blame::Guest, format!("`{name}` used more CPU time than `cpu_per_request` ({:?})", limits.cpu_per_request)),
+            Stop::Cpu => (
+                Cause::CpuLimit,
+                Blame::Guest,
+                format!("`{name}` used more CPU time than `cpu_per_request` ({:?})", limits.cpu_per_request),
+            ),
             Stop::Deadline => (Cause::Deadline, Blame::Guest, format!("`{name}` was not done within its deadline")),
             Stop::ClientGone => (Cause::ClientGone, Blame::Client, "the client went away".to_owned()),
         };
@@ -303,7 +305,8 @@ impl Shift<'_> {
         let Some(prepared) = accessor.with(|mut store| -> wasmtime::Result<_> {
             let effects = store.data_mut().tasks.effects().load(Ordering::Relaxed);
             let Some((request, outcome)) = flight.enter(limits, effects) else { return Ok(None) };
-            let prepared = Prepared::new(store.as_context_mut(), self.proxy, request, <Guest as WasiHttpView>::http, outcome)?;
+            let prepared =
+                Prepared::new(store.as_context_mut(), self.proxy, request, <Guest as WasiHttpView>::http, outcome)?;
             let task = match &prepared {
                 Prepared::P2 { call, .. } => call.task(),
                 Prepared::P3 { call, .. } => call.task(),

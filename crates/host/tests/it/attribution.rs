@@ -80,8 +80,7 @@ async fn observe(reuse: Reuse) -> Vec<(String, Caller)> {
     futures::future::join_all(calls).await;
     rig.pool.retire();
     rig.pool.drained().await;
-    let seen = seen.lock().unwrap().clone();
-    seen
+    seen.lock().unwrap().clone()
 }
 
 fn whose(key: &str) -> (RequestId, &str) {

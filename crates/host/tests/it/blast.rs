@@ -11,7 +11,11 @@ async fn a_trap_before_the_head_gives_the_request_back_whole() {
     both("trap", async |name| {
         let rig = Rig::new(&name, Limits::default(), Reuse::default()).await;
         let failure = rig.send(request("POST", "/?when=before", full("keep me"))).await.0.unwrap_err();
-        assert_eq!((failure.stage, failure.blame, &failure.cause), (Stage::Head, Blame::Guest, &Cause::Trap), "{name}: {failure:?}");
+        assert_eq!(
+            (failure.stage, failure.blame, &failure.cause),
+            (Stage::Head, Blame::Guest, &Cause::Trap),
+            "{name}: {failure:?}"
+        );
         let back = failure.request.expect("nothing has left the guest, so the request is intact");
         assert_eq!(back.uri().path(), "/");
         assert_eq!(back.into_body().collect().await.unwrap().to_bytes(), "keep me", "{name}");
@@ -29,7 +33,9 @@ async fn a_trap_after_the_head_breaks_the_body() {
                 assert!(matches!(error, coracle_host::BodyError::HttpResponseIncomplete), "{name}: {error:?}");
             }
             // A 0.2 guest that never waited has died before its head was on its way: then nothing was sent at all.
-            Err(failure) => assert_eq!((failure.stage, &failure.cause), (Stage::Head, &Cause::Trap), "{name}: {failure:?}"),
+            Err(failure) => {
+                assert_eq!((failure.stage, &failure.cause), (Stage::Head, &Cause::Trap), "{name}: {failure:?}")
+            }
         }
     })
     .await;

@@ -11,7 +11,9 @@ use std::sync::Arc;
 async fn answers(cache: &Path) {
     let settings = Settings { cache_dir: Some(cache.to_owned()), instances: 4, ..Settings::default() };
     let engine = Engine::new(&settings).unwrap();
-    let rig = Rig::with(&engine, "p2/hello", Limits::default(), Reuse::default(), vec![(Arc::new(Http), Grant::Denied)]).await;
+    let rig =
+        Rig::with(&engine, "p2/hello", Limits::default(), Reuse::default(), vec![(Arc::new(Http), Grant::Denied)])
+            .await;
     assert!(text(rig.get("/").await.unwrap()).await.unwrap().starts_with("hello"));
 }
 

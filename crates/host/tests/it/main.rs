@@ -4,11 +4,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-
 mod attribution;
 mod blast;
 mod cache;
 mod limits;
-mod rig;
 mod reuse;
+mod rig;
 mod serve;

@@ -2,8 +2,8 @@
 
 use coracle_host::wasmtime::component::Linker;
 use coracle_host::{
-    Body, Call, Check, Checked, Engine, Failure, Grant, Guest, Interface, Meter, Plugin, Pool, PrepareError, Request, Resources,
-    Response, Settings, Spec, empty,
+    Body, Call, Check, Checked, Engine, Failure, Grant, Guest, Interface, Meter, Plugin, Pool, PrepareError, Request,
+    Resources, Response, Settings, Spec, empty,
 };
 use coracle_manifest::value::Node;
 use coracle_manifest::{Limits, Reuse};
@@ -78,7 +78,13 @@ impl Rig {
         Self::with(&engine(), name, limits, reuse, vec![(Arc::new(Http), Grant::Denied)]).await
     }
 
-    pub async fn with(engine: &Engine, name: &str, limits: Limits, reuse: Reuse, grants: Vec<(Arc<dyn Plugin>, Grant)>) -> Self {
+    pub async fn with(
+        engine: &Engine,
+        name: &str,
+        limits: Limits,
+        reuse: Reuse,
+        grants: Vec<(Arc<dyn Plugin>, Grant)>,
+    ) -> Self {
         let component = coracle_artifact::load(&guest(name), &coracle_artifact::Options::default()).unwrap();
         let env = BTreeMap::from([("COLOUR".to_owned(), "blue".to_owned())]);
         let spec = Spec { name: name.into(), component, env, grants, limits, reuse, strict: false };

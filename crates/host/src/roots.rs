@@ -1,0 +1,41 @@
+//! The root tasks that run in one instance: which request each serves, and how many effects have left the instance.
+
+use coracle_telemetry::RequestId;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use wasmtime::component::GuestTaskId;
+
+/// The requests that are running in one instance, and the effects that have left it.
+#[derive(Clone, Default)]
+pub struct Tasks {
+    running: Vec<(GuestTaskId, RequestId)>,
+    effects: Arc<AtomicU64>,
+}
+
+impl Tasks {
+    /// Remembers that a root task serves a request.
+    pub(crate) fn enter(&mut self, task: GuestTaskId, request: RequestId) {
+        self.running.push((task, request));
+    }
+
+    /// The request that a root task serves.
+    pub(crate) fn served_by(&self, root: GuestTaskId) -> Option<RequestId> {
+        self.running.iter().find(|(task, _)| *task == root).map(|(_, request)| *request)
+    }
+
+    /// Forgets a request whose work, post-return work included, has ended.
+    pub(crate) fn leave(&mut self, request: RequestId) {
+        self.running.retain(|(_, running)| *running != request);
+    }
+
+    /// To be called by a plugin before an effect leaves the instance (a write, a message, an outbound request): from
+    /// here on no request in this instance is intact, and none is tried elsewhere.
+    pub fn effect(&self) {
+        self.effects.fetch_add(1, Relaxed);
+    }
+
+    /// A counter of effects that outlives the store.
+    pub fn effects(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.effects)
+    }
+}

@@ -1,0 +1,21 @@
+//! What a pool is made from: an admitted component with what it was granted and its limits.
+
+use crate::grant::Grant;
+use crate::plugin::Plugin;
+use coracle_artifact::Admitted;
+use coracle_manifest::{Limits, Reuse};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a pool is made from.
+pub struct Spec {
+    pub name: Arc<str>,
+    pub component: Admitted,
+    pub env: BTreeMap<String, String>,
+    /// Every plugin there is, with `Denied` where nothing was granted.
+    pub grants: Vec<(Arc<dyn Plugin>, Grant)>,
+    pub limits: Limits,
+    pub reuse: Reuse,
+    /// Refuses to load when something is imported that was not granted.
+    pub strict: bool,
+}
