@@ -15,12 +15,12 @@ Exit codes:
   2    the command line is wrong
   3    the process can't start: an address is taken, a right is missing
   70   a bug in Coracle
-  130  ended at once by a second SIGINT (143: SIGTERM)";
+  130  ended at once: by SIGINT while starting, or by a second one (143: SIGTERM)";
 
 const UP_EXAMPLES: &str = "\
 Examples:
   coracle up                                  serve the app of ./coracle.toml
-  coracle up shop --variant prod --watch      serve shop/coracle.toml with [env.prod], follow changes
+  coracle up shop --variant prod --watch      serve shop/coracle.toml with [env.prod]
   coracle up thumbs.wasm --listen 0.0.0.0:80  serve one component on every path
   coracle up thumbs.wasm --grant http='GET https://images.example.com/**' --dir ./assets::/assets:ro
 
@@ -98,7 +98,7 @@ pub struct Bare {
     /// A directory the component may use, e.g. ./data::/data, or ./data::/data:ro to read only
     #[arg(long = "dir", value_name = "HOST::GUEST[:ro]", value_hint = ValueHint::DirPath)]
     pub dirs: Vec<String>,
-    /// A right, e.g. http='GET https://api.example.com/**', http='*', 'keyvalue={ store = "cache", write = true }'
+    /// A capability, e.g. http='GET https://api.example.com/**', http='*', 'keyvalue={ store = "cache", write = true }'
     #[arg(long = "grant", value_name = "NAME=VALUE")]
     pub grants: Vec<String>,
     /// A store that grants can name, e.g. cache=keyvalue, 'cache={ type = "keyvalue", backend = "sqlite" }'
@@ -159,11 +159,11 @@ pub struct Check {
     /// A manifest, a directory that holds one, or a component [default: ./coracle.toml]
     #[arg(value_name = "MANIFEST|COMPONENT", value_hint = ValueHint::AnyPath)]
     pub path: Option<PathBuf>,
-    #[command(flatten)]
-    pub app: AppOptions,
     /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub app: AppOptions,
 }
 
 #[derive(Debug, Args)]
@@ -174,11 +174,11 @@ pub struct Inspect {
     /// Show the limits in force, the defaults included
     #[arg(long)]
     pub limits: bool,
-    #[command(flatten)]
-    pub app: AppOptions,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub app: AppOptions,
 }
 
 #[derive(Debug, Args)]

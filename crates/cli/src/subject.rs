@@ -44,9 +44,7 @@ fn manifest_in(directory: &Path) -> Result<Subject, Failure> {
     let above = whole.ancestors().skip(1).map(|above| above.join(MANIFEST)).find(|manifest| manifest.is_file());
     let advice = match above {
         Some(above) => format!("did you mean {}?", above.display()),
-        None => {
-            "name a manifest or a component: `coracle up path/to/coracle.toml`, `coracle up component.wasm`".to_owned()
-        }
+        None => "name a manifest or a component, such as path/to/coracle.toml or component.wasm".to_owned(),
     };
     Err(Failure::mend(anyhow::anyhow!("there is no {MANIFEST} {place}; {advice}")))
 }

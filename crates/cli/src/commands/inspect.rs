@@ -151,7 +151,12 @@ enum Amount {
 impl Amount {
     fn text(&self) -> String {
         match self {
-            Self::Bytes(bytes) => output::bytes(*bytes),
+            Self::Bytes(bytes) => {
+                // Only exact: 1536 bytes are no "1.5KiB" in a manifest.
+                let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+                let unit = units.into_iter().find(|(shift, _)| *bytes > 0 && bytes.is_multiple_of(1 << shift));
+                unit.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{}{unit}", bytes >> shift))
+            }
             Self::Time(time) => humantime::format_duration(*time).to_string(),
             Self::Count(count) => count.to_string(),
         }

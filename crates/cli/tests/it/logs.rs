@@ -55,8 +55,8 @@ fn a_guests_lines_carry_its_name() {
     for guest in ["p3/logs", "p2/logs"] {
         let folder = Folder::new();
         let mut server = Server::start(&folder, &[&guest_arg(guest)]);
-        server.get("/?out=one&err=two");
-        for text in ["one", "two"] {
+        server.get("/?out=to-stdout&err=to-stderr");
+        for text in ["to-stdout", "to-stderr"] {
             let line = server.hear(text);
             assert!(line.starts_with("[logs") && line.ends_with(&format!("] {text}")), "{line:?}");
         }
