@@ -1,6 +1,5 @@
 //! What a destination is given and what it answers.
 
-use crate::forward::Peer;
 use crate::respond::Refusal;
 use coracle_host::{Meter, Request, Response};
 use coracle_telemetry::RequestId;
@@ -13,7 +12,6 @@ pub struct Call {
     pub meter: Arc<Meter>,
     /// A fallback stands by: keep what is needed to hand the request back.
     pub keep: bool,
-    pub peer: Peer,
     /// The shard it runs on; pooled connections belong to one.
     pub shard: usize,
 }

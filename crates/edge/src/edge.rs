@@ -13,6 +13,7 @@ use crate::load::{LoadError, Loader};
 use crate::record::Sink;
 use crate::settings::{AppSource, Settings};
 use crate::shard::Shard;
+use crate::signals::{Asked, Signals};
 use crate::state::AppState;
 use crate::supervise::{Supervisor, Watched};
 use crate::tunnel::Tunnels;
@@ -26,7 +27,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -189,7 +189,8 @@ struct Hub {
 impl Hub {
     async fn start(settings: Settings, reloads: mpsc::Receiver<Reload>) -> Result<(Self, Started), StartError> {
         let shard_count = settings.shard_count();
-        let bound = settings.listen.iter().map(|addr| listen::shared(*addr, shard_count)).collect::<Result<Vec<_>, _>>()?;
+        let bound =
+            settings.listen.iter().map(|addr| listen::shared(*addr, shard_count)).collect::<Result<Vec<_>, _>>()?;
         let admin = settings.admin.map(listen::exclusive).transpose()?;
         let loader = loader(&settings)?;
         let loaded = Box::pin(loader.load(None)).await?;
@@ -205,20 +206,24 @@ impl Hub {
         });
         let (asking, hears) = mpsc::channel(16);
         let reloads = merged(reloads, hears);
-        let (admin, admin_thread) = match admin {
-            Some((addr, listener)) => {
-                let admin = Admin::new(&settings, addr, &live, asking).map_err(StartError::Admin)?;
-                let thread = admin::start(admin.clone(), listener).map_err(StartError::Admin)?;
-                (Some((addr, admin)), Some(thread))
-            }
-            None => (None, None),
-        };
+        // Whatever has been started ends when the rest can't be.
+        let unfinished = live.stop.clone().drop_guard();
+        let (admin, admin_thread) = start_admin(&settings, admin, &live, asking).map_err(StartError::Admin)?.unzip();
         let (addrs, listeners): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
         let (shards, drained) = start_shards(&settings, listeners, &live, &sink).map_err(StartError::Thread)?;
+        unfinished.disarm();
         let files = Files::new(settings.watch);
         let supervisors = BTreeMap::new();
         let mut hub = Self {
-            settings, loader, live: Arc::clone(&live), shards, drained, admin: admin_thread, supervisors, reloads, files,
+            settings,
+            loader,
+            live: Arc::clone(&live),
+            shards,
+            drained,
+            admin: admin_thread,
+            supervisors,
+            reloads,
+            files,
         };
         hub.watch_upstreams(loaded.unwatched, None);
         hub.watch_files();
@@ -399,6 +404,20 @@ fn loader(settings: &Settings) -> Result<Loader, EngineError> {
     })
 }
 
+type StartedAdmin = ((SocketAddr, Admin), JoinHandle<()>);
+
+fn start_admin(
+    settings: &Settings,
+    bound: Option<(SocketAddr, std::net::TcpListener)>,
+    live: &Arc<Live>,
+    reloads: mpsc::Sender<Reload>,
+) -> io::Result<Option<StartedAdmin>> {
+    let Some((addr, listener)) = bound else { return Ok(None) };
+    let admin = Admin::new(settings, addr, live, reloads)?;
+    let thread = admin::start(admin.clone(), listener)?;
+    Ok(Some(((addr, admin), thread)))
+}
+
 type Threads = (Vec<JoinHandle<()>>, mpsc::Receiver<usize>);
 
 /// `listeners`: for each address one per shard.
@@ -429,45 +448,4 @@ fn start_shards(
         threads.push(std::thread::Builder::new().name(format!("shard-{number}")).spawn(run)?);
     }
     Ok((threads, has_drained))
-}
-
-/// The signals of the process, if it listens to them.
-struct Signals(Option<Listening>);
-
-struct Listening {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-/// What a signal asks for.
-enum Asked {
-    Reload,
-    End,
-}
-
-impl Signals {
-    fn new(listen: bool) -> Self {
-        let all = || -> io::Result<_> {
-            let (hangup, terminate) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
-            Ok(Listening { hangup, terminate, interrupt: signal(SignalKind::interrupt())? })
-        };
-        match listen.then(all).transpose() {
-            Ok(signals) => Self(signals),
-            Err(error) => {
-                tracing::error!(%error, "signals can't be listened to");
-                Self(None)
-            }
-        }
-    }
-
-    /// The next signal; waits forever when none is listened to.
-    async fn next(&mut self) -> Asked {
-        let Some(signals) = &mut self.0 else { return std::future::pending().await };
-        tokio::select! {
-            _ = signals.hangup.recv() => Asked::Reload,
-            _ = signals.terminate.recv() => Asked::End,
-            _ = signals.interrupt.recv() => Asked::End,
-        }
-    }
 }

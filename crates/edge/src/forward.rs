@@ -46,7 +46,8 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     for name in named.iter().filter(|name| **name != HOST && **name != TRAILER) {
         headers.remove(name);
     }
-    let trailers = headers.get(TE).is_some_and(|te| te.as_bytes().to_ascii_lowercase().windows(8).any(|word| word == b"trailers"));
+    let trailers =
+        headers.get(TE).is_some_and(|te| te.as_bytes().to_ascii_lowercase().windows(8).any(|word| word == b"trailers"));
     for name in &HOP_BY_HOP {
         headers.remove(name);
     }
@@ -61,7 +62,7 @@ pub fn ask_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(UPGRADE, protocol);
 }
 
-/// Tells the upstream who asked, for what host and over what, in both common spellings.
+/// Says who asked, for what host and over what, in both common spellings.
 pub fn identify(headers: &mut HeaderMap, peer: Peer, host: &HeaderValue) {
     headers.remove(X_FORWARDED_PORT);
     headers.remove(X_REAL_IP);
@@ -103,5 +104,10 @@ pub fn header_bytes(headers: &HeaderMap) -> u64 {
 }
 
 fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
 }

@@ -28,7 +28,8 @@ struct Loan {
 
 /// Lends a body.
 pub fn lend(body: Body) -> (Lent, Lender) {
-    let loan = Arc::new(Loan { body: Mutex::new(Some(body)), polls: AtomicU64::new(0), broken: AtomicBool::new(false) });
+    let loan =
+        Arc::new(Loan { body: Mutex::new(Some(body)), polls: AtomicU64::new(0), broken: AtomicBool::new(false) });
     (Lent(Arc::clone(&loan)), Lender(loan))
 }
 

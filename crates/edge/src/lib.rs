@@ -22,6 +22,7 @@ mod respond;
 mod serve;
 mod settings;
 mod shard;
+mod signals;
 mod state;
 mod static_files;
 mod supervise;

@@ -22,7 +22,9 @@ fn why(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => "another process listens there; stop it, or choose another address".to_owned(),
         io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
-        io::ErrorKind::PermissionDenied => "ports below 1024 need a right this process lacks; choose a higher one".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need a right this process lacks; choose a higher one".to_owned()
+        }
         _ => error.to_string(),
     }
 }

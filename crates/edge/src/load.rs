@@ -51,10 +51,7 @@ pub enum LoadError {
         source: io::Error,
     },
     #[error("the app can't be loaded")]
-    Refused {
-        source_text: Arc<Source>,
-        diagnostics: Diagnostics,
-    },
+    Refused { source_text: Arc<Source>, diagnostics: Diagnostics },
     #[error("loading was interrupted")]
     Interrupted,
 }
@@ -101,7 +98,16 @@ impl Loader {
         let routes = routes(&checks.app, &components, &upstreams);
         let notes = components.values().flat_map(|loaded| loaded.notes.clone()).collect();
         let generation = previous.map_or(1, |previous| previous.generation + 1);
-        let state = AppState { app: checks.app, generation, table, routes, components, upstreams, notes, released: Released::default() };
+        let state = AppState {
+            app: checks.app,
+            generation,
+            table,
+            routes,
+            components,
+            upstreams,
+            notes,
+            released: Released::default(),
+        };
         Ok(Loaded { state, unwatched })
     }
 
@@ -155,10 +161,11 @@ impl Loader {
         resources: &Arc<Resources>,
     ) -> Result<LoadedComponent, Diagnostic> {
         let coracle_manifest::ComponentSource::Path(path) = component.source.clone();
-        let admitted = tokio::task::spawn_blocking(move || coracle_artifact::load(&path, &coracle_artifact::Options::default()))
-            .await
-            .map_err(|error| Diagnostic::error("component", error.to_string()))?
-            .map_err(|rejected| Diagnostic::error("component", chain(&rejected)))?;
+        let admitted =
+            tokio::task::spawn_blocking(move || coracle_artifact::load(&path, &coracle_artifact::Options::default()))
+                .await
+                .map_err(|error| Diagnostic::error("component", error.to_string()))?
+                .map_err(|rejected| Diagnostic::error("component", chain(&rejected)))?;
         for warning in &admitted.warnings {
             tracing::warn!(component = component.name, "{warning}");
         }
@@ -177,9 +184,9 @@ impl Loader {
             reuse: component.reuse.clone(),
             strict: component.strict,
         };
-        let (pool, notes) = Box::pin(Pool::load(&self.engine, spec))
-            .await
-            .map_err(|error| Diagnostic::error("component", format!("component `{}`: {}", component.name, chain(&error))))?;
+        let (pool, notes) = Box::pin(Pool::load(&self.engine, spec)).await.map_err(|error| {
+            Diagnostic::error("component", format!("component `{}`: {}", component.name, chain(&error)))
+        })?;
         let component = Arc::new(Component { pool, limits: component.limits.clone() });
         Ok(LoadedComponent { component, digest, fingerprint, notes })
     }
@@ -293,7 +300,8 @@ pub fn check_tables(app: &App, plugins: &[Arc<dyn Plugin>], diagnostics: &mut Di
     let mut grants: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for (name, component) in &app.components {
         for grant in &component.grants {
-            let Some((position, plugin)) = plugins.iter().enumerate().find(|(_, plugin)| plugin.name() == grant.name) else {
+            let Some((position, plugin)) = plugins.iter().enumerate().find(|(_, plugin)| plugin.name() == grant.name)
+            else {
                 continue;
             };
             check(name, &mut |check| {
@@ -317,7 +325,9 @@ fn routes(
         let first = match &route.to {
             coracle_manifest::Destination::Component(name) => component(name)?,
             coracle_manifest::Destination::Upstream(name) => upstream(name)?,
-            coracle_manifest::Destination::Static(files) => Destination::Static(Arc::new(StaticFiles::new(files, &route.path))),
+            coracle_manifest::Destination::Static(files) => {
+                Destination::Static(Arc::new(StaticFiles::new(files, &route.path)))
+            }
             coracle_manifest::Destination::Redirect { to, status } => {
                 Destination::Redirect(Arc::new(Redirect::new(to, *status)?))
             }

@@ -41,7 +41,8 @@ where
         let target = event.metadata().target();
         if matches!(target, "guest" | "upstream") {
             let name = fields.take(&["component", "name"]).unwrap_or_else(|| target.to_owned());
-            let request = fields.take(&["request"]).map(|id| format!(" {}", id.get(..8).unwrap_or(&id))).unwrap_or_default();
+            let request =
+                fields.take(&["request"]).map(|id| format!(" {}", id.get(..8).unwrap_or(&id))).unwrap_or_default();
             let (before, after) = if self.colour { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
             return writeln!(writer, "{before}[{name}{request}]{after} {}", fields.message);
         }

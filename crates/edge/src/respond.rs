@@ -81,7 +81,9 @@ fn meaning(cause: &Cause, blame: Blame) -> (StatusCode, &'static str, &'static s
         Cause::Closing => (unavailable, "closing", "the service is being replaced; try again"),
         Cause::Deadline => (StatusCode::GATEWAY_TIMEOUT, "deadline", "the component did not answer in time"),
         Cause::Unreachable => (StatusCode::BAD_GATEWAY, "unreachable", "the service behind could not be reached"),
-        Cause::UpstreamTimeout => (StatusCode::GATEWAY_TIMEOUT, "upstream-timeout", "the service behind did not answer in time"),
+        Cause::UpstreamTimeout => {
+            (StatusCode::GATEWAY_TIMEOUT, "upstream-timeout", "the service behind did not answer in time")
+        }
         Cause::UpstreamProtocol => (StatusCode::BAD_GATEWAY, "upstream-protocol", "the service behind broke off"),
         Cause::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "the request's body is too large"),
         Cause::HeadersTooLarge => {

@@ -13,7 +13,7 @@ use coracle_host::{Body, BodyError, Cause, Failure, Request, Response};
 use coracle_telemetry::{Blame, RequestId, Stage};
 use http::header::HOST;
 use http::uri::{Authority, Scheme};
-use http::{Method, Uri, Version};
+use http::{HeaderValue, Method, Uri, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use std::net::SocketAddr;
@@ -45,7 +45,7 @@ pub async fn serve(state: Arc<AppState>, connection: Connection, request: http::
         path: request.uri().path().to_owned(),
     };
     let mut record = Armed::new(id, head, connection.sink.clone(), Arc::clone(&state));
-    let answer = match host.and_then(|host| admit(request, host, &record)) {
+    let answer = match host.and_then(|host| admit(request, host, connection.peer, &record)) {
         Ok(request) => answer(&state, &connection, request, &mut record).await,
         Err(refusal) => Ok(Answer::Refused(refusal)),
     };
@@ -62,7 +62,12 @@ pub async fn serve(state: Arc<AppState>, connection: Connection, request: http::
 }
 
 /// Routes, plans and runs.
-async fn answer(state: &AppState, connection: &Connection, request: Request, record: &mut Armed) -> Result<Answer, Failure> {
+async fn answer(
+    state: &AppState,
+    connection: &Connection,
+    request: Request,
+    record: &mut Armed,
+) -> Result<Answer, Failure> {
     let host = request.uri().host().unwrap_or_default();
     let route = match state.route(host, request.method(), request.uri().path()) {
         Ok(route) => route,
@@ -72,9 +77,12 @@ async fn answer(state: &AppState, connection: &Connection, request: Request, rec
     record.routed(&route.pattern, plan.first.name());
     check_limits(plan.first, &request)?;
     let keep = plan.fallback.is_some();
-    let call = |request: Request, keep: bool, record: &Armed| {
-        let (peer, shard) = (connection.peer, connection.shard);
-        Call { request, id: record.id(), meter: record.meter(), keep, peer, shard }
+    let call = |request: Request, keep: bool, record: &Armed| Call {
+        request,
+        id: record.id(),
+        meter: record.meter(),
+        keep,
+        shard: connection.shard,
     };
     let mut failure = match plan.first.call(call(request, keep, record)).await {
         Ok(answer) => return Ok(answer),
@@ -96,12 +104,21 @@ fn is_the_clients(failure: &Failure) -> bool {
     failure.blame == Blame::Client
 }
 
-/// Makes the address absolute, so that a guest sees scheme and host, and the body one of ours.
-fn admit(request: http::Request<Incoming>, authority: Authority, record: &Armed) -> Result<Request, Refusal> {
+/// Makes the address absolute, so that a guest sees scheme and host, and the body one of ours; replaces what the request says
+/// about its sender, so that whoever answers may believe it.
+fn admit(
+    request: http::Request<Incoming>,
+    authority: Authority,
+    peer: Peer,
+    record: &Armed,
+) -> Result<Request, Refusal> {
     if request.method() == Method::CONNECT {
         return Err(Refusal::NotImplemented("this is no forward proxy"));
     }
     let (mut parts, body) = request.into_parts();
+    let host =
+        HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::BadRequest("the Host header is no host"))?;
+    forward::identify(&mut parts.headers, peer, &host);
     let mut uri = parts.uri.into_parts();
     if !uri.path_and_query.as_ref().is_some_and(|path| path.as_str().starts_with('/')) {
         return Err(Refusal::BadRequest("the request's target is no path"));
@@ -138,7 +155,8 @@ fn check_limits(destination: &Destination, request: &Request) -> Result<(), Fail
     let limits = &component.limits;
     let bytes = forward::header_bytes(request.headers());
     if bytes > limits.request_headers {
-        let detail = format!("{bytes} bytes of headers are more than request_headers = {} allows", limits.request_headers);
+        let detail =
+            format!("{bytes} bytes of headers are more than request_headers = {} allows", limits.request_headers);
         return Err(Failure::new(Stage::Admit, Blame::Client, Cause::HeadersTooLarge, detail));
     }
     Ok(())

@@ -69,7 +69,10 @@ impl Shard {
     async fn serve(mut self) -> io::Result<()> {
         // Each connection holds a sender; when none is left, nothing can be received any more.
         let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
-        let listeners = std::mem::take(&mut self.listeners).into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
+        let listeners = std::mem::take(&mut self.listeners)
+            .into_iter()
+            .map(TcpListener::from_std)
+            .collect::<io::Result<Vec<_>>>()?;
         let now = self.live.now.clone();
         let shard = Arc::new(self);
         let places = Arc::new(Semaphore::new(shard.max_connections.max(1)));
@@ -113,6 +116,7 @@ async fn accept(shard: Arc<Shard>, listener: TcpListener, places: Arc<Semaphore>
         let (place, accepted) = tokio::select! {
             accepted = accepted => accepted,
             () = shard.live.drain.cancelled() => break,
+            () = shard.live.stop.cancelled() => return,
         };
         match (place, accepted) {
             (Ok(place), Ok((stream, peer))) => open(stream, peer, place),

@@ -89,6 +89,8 @@ impl AppState {
     /// Why it can't take requests yet; empty when it can.
     pub fn not_ready(&self) -> Vec<String> {
         let upstreams = self.upstreams.iter();
-        upstreams.filter_map(|(name, loaded)| Some(format!("upstream `{name}`: {}", loaded.upstream.not_ready()?))).collect()
+        upstreams
+            .filter_map(|(name, loaded)| Some(format!("upstream `{name}`: {}", loaded.upstream.not_ready()?)))
+            .collect()
     }
 }

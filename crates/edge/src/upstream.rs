@@ -1,12 +1,12 @@
-//! A server behind us: one pooled HTTP/1.1 client per shard, headers made safe, timeouts, upgrades.
+//! A server behind us: one pooled HTTP/1.1 client per shard, hop-by-hop headers, timeouts, upgrades.
 //!
-//! A request that never reached the server comes back inside the failure. It keeps path, query and `Host` as received;
-//! what it says about its sender is ours. Nothing is retried but a request without body whose method may be repeated, once,
+//! A request that never reached the server comes back inside the failure. It keeps path, query and `Host` as received.
+//! Nothing is retried but a request without body whose method may be repeated, once,
 //! when a kept connection turned out to be dead.
 
 use crate::call::Call;
 use crate::chain::chain;
-use crate::forward::{self, Peer};
+use crate::forward;
 use crate::health::{Health, Watch};
 use crate::lent::{Lender, Lent, lend};
 use crate::tunnel::Tunnels;
@@ -77,7 +77,8 @@ impl Upstream {
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(BadUpstream::Url(spec.url.clone()));
         };
-        let clients = (0..shards.max(1)).map(|_| client(timeouts.connect)).collect::<Result<_, _>>().map_err(BadUpstream::Tls)?;
+        let clients =
+            (0..shards.max(1)).map(|_| client(timeouts.connect)).collect::<Result<_, _>>().map_err(BadUpstream::Tls)?;
         Ok(Self { name: Arc::from(spec.name.as_str()), scheme, authority, clients, health, timeouts, tunnels })
     }
 
@@ -104,7 +105,7 @@ impl Upstream {
     /// # Errors
     /// When there is no response's head; see [`Cause`].
     pub async fn call(&self, call: Call) -> Result<Response, Failure> {
-        let Call { request, peer, shard, .. } = call;
+        let Call { request, shard, .. } = call;
         let (parts, mut body) = request.into_parts();
         if let Err(reason) = self.health.ready(START_WAIT).await {
             let failure = self.failure(Stage::Connect, Cause::Unreachable, &reason);
@@ -114,8 +115,13 @@ impl Upstream {
         let mut tries_left = u8::from(repeatable);
         loop {
             let (lent, lender) = lend(body);
-            let Some(outgoing) = self.outgoing(&parts, lent, peer) else {
-                return Err(Failure::new(Stage::Connect, Blame::Client, Cause::UpstreamProtocol, "the path can't be passed on"));
+            let Some(outgoing) = self.outgoing(&parts, lent) else {
+                return Err(Failure::new(
+                    Stage::Connect,
+                    Blame::Client,
+                    Cause::UpstreamProtocol,
+                    "the path can't be passed on",
+                ));
             };
             match self.send(outgoing, &lender, shard).await {
                 Ok(response) => return self.incoming(response, parts.extensions.get::<OnUpgrade>().cloned()),
@@ -129,7 +135,7 @@ impl Upstream {
     }
 
     /// The request as the upstream gets it. `None` when its path makes no address.
-    fn outgoing(&self, parts: &request::Parts, body: Lent, peer: Peer) -> Option<http::Request<Lent>> {
+    fn outgoing(&self, parts: &request::Parts, body: Lent) -> Option<http::Request<Lent>> {
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(self.scheme.clone());
         uri.authority = Some(self.authority.clone());
@@ -145,7 +151,6 @@ impl Upstream {
         // Our own server has already answered `100 Continue`.
         headers.remove(EXPECT);
         if let Some(host) = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
-            forward::identify(headers, peer, &host);
             headers.insert(HOST, host);
         }
         if let Some(protocol) = protocol.filter(|_| parts.extensions.get::<OnUpgrade>().is_some()) {
@@ -203,7 +208,9 @@ impl Upstream {
                     None => failure,
                 }
             }
-            Sending::Dead(error) | Sending::Protocol(error) => self.failure(Stage::Head, Cause::UpstreamProtocol, &error),
+            Sending::Dead(error) | Sending::Protocol(error) => {
+                self.failure(Stage::Head, Cause::UpstreamProtocol, &error)
+            }
             Sending::Timeout => {
                 let detail = format!("no answer within {:?}", self.timeouts.head);
                 self.failure(Stage::Head, Cause::UpstreamTimeout, &detail)
@@ -262,6 +269,10 @@ pub fn client(connect: Duration) -> Result<Client, rustls::Error> {
         .enable_http1()
         .wrap_connector(tcp);
     let mut builder = legacy::Client::builder(TokioExecutor::new());
-    builder.pool_timer(TokioTimer::new()).timer(TokioTimer::new()).pool_idle_timeout(POOL_IDLE).pool_max_idle_per_host(256);
+    builder
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(POOL_IDLE)
+        .pool_max_idle_per_host(256);
     Ok(builder.build(connector))
 }

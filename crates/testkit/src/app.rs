@@ -76,7 +76,11 @@ impl TestApp {
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn try_start(dir: TempDir, manifest: &str, adjust: impl FnOnce(&mut Settings)) -> Result<Self, StartError> {
+    pub async fn try_start(
+        dir: TempDir,
+        manifest: &str,
+        adjust: impl FnOnce(&mut Settings),
+    ) -> Result<Self, StartError> {
         let (settings, records) = settings(dir.path(), manifest, adjust);
         let edge = Edge::start(settings).await?;
         let addr = *edge.addrs().first().expect("the app listens");
@@ -114,7 +118,10 @@ impl TestApp {
     ///
     /// # Errors
     /// When there is no response or it breaks off.
-    pub async fn try_send(&self, request: Request<Full<Bytes>>) -> Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
+    pub async fn try_send(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
         let whole = async {
             let (parts, body) = self.client.request(request).await?.into_parts();
             let body = body.collect().await?.to_bytes();
@@ -148,7 +155,11 @@ impl TestApp {
 }
 
 /// Small, quiet, on free ports, with compiled code kept between tests.
-fn settings(dir: &Path, manifest: &str, adjust: impl FnOnce(&mut Settings)) -> (Settings, mpsc::UnboundedReceiver<Record>) {
+fn settings(
+    dir: &Path,
+    manifest: &str,
+    adjust: impl FnOnce(&mut Settings),
+) -> (Settings, mpsc::UnboundedReceiver<Record>) {
     let path = dir.join("coracle.toml");
     std::fs::write(&path, manifest).unwrap();
     let (ended, records) = mpsc::unbounded_channel();

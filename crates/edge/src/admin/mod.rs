@@ -46,7 +46,12 @@ impl Admin {
     ///
     /// # Errors
     /// When that file can't be written.
-    pub fn new(settings: &Settings, addr: SocketAddr, live: &Arc<Live>, reloads: mpsc::Sender<Reload>) -> io::Result<Self> {
+    pub fn new(
+        settings: &Settings,
+        addr: SocketAddr,
+        live: &Arc<Live>,
+        reloads: mpsc::Sender<Reload>,
+    ) -> io::Result<Self> {
         if !addr.ip().is_loopback() {
             tracing::warn!(%addr, "the admin listener can be reached from other machines");
         }
@@ -157,7 +162,10 @@ async fn accept(admin: &Admin, listener: tokio::net::TcpListener) {
             async move { Ok::<_, Infallible>(admin.answer(request).await) }
         });
         tokio::spawn(async move {
-            let server = http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEAD).serve_connection(TokioIo::new(stream), service);
+            let server = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD)
+                .serve_connection(TokioIo::new(stream), service);
             if let Err(error) = server.await {
                 tracing::debug!(%error, "an admin connection broke off");
             }

@@ -16,7 +16,9 @@ pub fn make(dir: &Path) -> io::Result<(String, PathBuf)> {
     // Written aside and renamed: a reader sees the old token or the new one, and rights of an old file don't matter.
     let aside = dir.join(format!(".admin-token-{}", std::process::id()));
     let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside);
-    written.and_then(|mut written| written.write_all(token.as_bytes())).and_then(|()| std::fs::rename(&aside, &file))?;
+    written
+        .and_then(|mut written| written.write_all(token.as_bytes()))
+        .and_then(|()| std::fs::rename(&aside, &file))?;
     Ok((token, file))
 }
 

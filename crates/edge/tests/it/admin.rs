@@ -51,7 +51,10 @@ async fn a_change_needs_the_token_and_no_foreign_page() {
     }
     assert_eq!(app.edge.state().generation, 1);
     assert_eq!(ask(&app, Method::GET, "/reload", &[("authorization", &bearer)]).await, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(ask(&app, Method::POST, "/reload", &[("authorization", &bearer), ("origin", &own)]).await, StatusCode::OK);
+    assert_eq!(
+        ask(&app, Method::POST, "/reload", &[("authorization", &bearer), ("origin", &own)]).await,
+        StatusCode::OK
+    );
     assert_eq!(app.edge.state().generation, 2);
 }
 

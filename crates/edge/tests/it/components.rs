@@ -8,7 +8,9 @@ use http_body_util::Full;
 
 fn manifest(name: &str, more: &str) -> String {
     let source = guest(name).display().to_string();
-    format!("name = \"x\"\n[component.guest]\nsource = \"{source}\"\n{more}\n[[route]]\npath = \"/*\"\nto = \"guest\"\n")
+    format!(
+        "name = \"x\"\n[component.guest]\nsource = \"{source}\"\n{more}\n[[route]]\npath = \"/*\"\nto = \"guest\"\n"
+    )
 }
 
 async fn both(case: &str, more: &str, check: impl AsyncFn(TestApp)) {
@@ -34,12 +36,19 @@ async fn a_guest_answers_and_is_recorded() {
 #[tokio::test]
 async fn a_guest_sees_scheme_authority_and_path() {
     both("reflect", "", async |app| {
-        let request = Request::get(app.url("/a/b?c=d")).header("host", "shop.example.com:8080").header("x-one", "1");
+        let request = Request::get(app.url("/a/b?c=d")).header("host", "shop.example.com:8080");
+        let request = request.header("x-one", "1").header("x-forwarded-for", "6.6.6.6");
         let reply = app.send(request.body(Full::default()).unwrap()).await;
         let seen: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!(seen["scheme"].as_str().unwrap().to_lowercase(), "http");
         assert_eq!(seen["authority"], "shop.example.com:8080");
         assert_eq!(seen["path_with_query"], "/a/b?c=d");
+        let headers = seen["headers"].to_string();
+        assert!(
+            headers.contains(r#"["x-one","1"]"#) && headers.contains(r#"["x-forwarded-for","127.0.0.1"]"#),
+            "{headers}"
+        );
+        assert!(!headers.contains("6.6.6.6"), "{headers}");
     })
     .await;
 }

@@ -113,10 +113,9 @@ async fn an_absolute_target_outranks_the_host_header() {
 
 #[tokio::test]
 async fn a_silent_connection_is_closed() {
-    let app = TestApp::start_with(
-        "name = \"x\"\n[[route]]\npath = \"/*\"\nredirect = \"/\"\n",
-        |settings| settings.header_timeout = std::time::Duration::from_millis(50),
-    )
+    let app = TestApp::start_with("name = \"x\"\n[[route]]\npath = \"/*\"\nredirect = \"/\"\n", |settings| {
+        settings.header_timeout = std::time::Duration::from_millis(50)
+    })
     .await;
     for started in ["", "PRI * HT", "GET / HTTP/1.1\r\nhost"] {
         // `exchange` returns only when the server closes.
@@ -131,14 +130,21 @@ async fn http2_with_prior_knowledge_is_served() {
     use hyper_util::rt::TokioExecutor;
     let stub = Stub::start(|request: http::Request<hyper::body::Incoming>| async move {
         let cookies = request.headers().get_all("cookie").iter().map(|value| value.to_str().unwrap().to_owned());
-        let seen = format!("{:?} {} {}", request.version(), request.headers()["host"].to_str().unwrap(), cookies.collect::<Vec<_>>().join("|"));
+        let seen = format!(
+            "{:?} {} {}",
+            request.version(),
+            request.headers()["host"].to_str().unwrap(),
+            cookies.collect::<Vec<_>>().join("|")
+        );
         http::Response::new(Full::new(bytes::Bytes::from(seen)))
     })
     .await;
-    let manifest = format!("name = \"x\"\n[upstream.node]\nurl = \"{}\"\n[[route]]\npath = \"/*\"\nto = \"node\"\n", stub.url());
+    let manifest =
+        format!("name = \"x\"\n[upstream.node]\nurl = \"{}\"\n[[route]]\npath = \"/*\"\nto = \"node\"\n", stub.url());
     let app = TestApp::start(&manifest).await;
     let client: Client<_, Full<bytes::Bytes>> = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
-    let request = Request::get(app.url("/")).header("cookie", "a=1").header("cookie", "b=2").body(Full::default()).unwrap();
+    let request =
+        Request::get(app.url("/")).header("cookie", "a=1").header("cookie", "b=2").body(Full::default()).unwrap();
     let response = client.request(request).await.unwrap();
     assert_eq!(response.version(), http::Version::HTTP_2);
     let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();

@@ -37,7 +37,8 @@ async fn files_have_types_and_validators() {
     assert_eq!(app.send(request.body(Full::default()).unwrap()).await.status, StatusCode::NOT_MODIFIED);
     let head = app.send(Request::head(app.url("/app.js")).body(Full::default()).unwrap()).await;
     assert_eq!((head.header("content-length"), head.body.len()), ("6", 0));
-    let part = app.send(Request::get(app.url("/app.js")).header("range", "bytes=1-2").body(Full::default()).unwrap()).await;
+    let part =
+        app.send(Request::get(app.url("/app.js")).header("range", "bytes=1-2").body(Full::default()).unwrap()).await;
     assert_eq!((part.status, part.text()), (StatusCode::PARTIAL_CONTENT, "cr"));
 }
 

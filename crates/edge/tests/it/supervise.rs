@@ -132,7 +132,10 @@ async fn everything_it_started_ends_with_it() {
 async fn a_process_that_never_answers_is_reported() {
     let manifest = manifest(free_port(), "hey", "").replace("python3 server.py", "exit 7");
     let app = app(&manifest).await;
-    until("the reason is told", async || app.admin(Method::GET, "/readyz").await.text().contains("ended with exit status: 7")).await;
+    until("the reason is told", async || {
+        app.admin(Method::GET, "/readyz").await.text().contains("ended with exit status: 7")
+    })
+    .await;
     let reply = app.get("/").await;
     assert_eq!(reply.status, StatusCode::BAD_GATEWAY);
 }

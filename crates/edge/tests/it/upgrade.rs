@@ -37,7 +37,10 @@ async fn twice() -> Stub {
 
 async fn upgraded(app: &TestApp) -> TcpStream {
     let mut stream = TcpStream::connect(app.addr).await.unwrap();
-    stream.write_all(b"GET /ws HTTP/1.1\r\nhost: a\r\nconnection: keep-alive, Upgrade\r\nupgrade: twice\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /ws HTTP/1.1\r\nhost: a\r\nconnection: keep-alive, Upgrade\r\nupgrade: twice\r\n\r\n")
+        .await
+        .unwrap();
     let head = read_until(&mut stream, "\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 101") && head.contains("upgrade: twice"), "{head}");
     stream

@@ -29,7 +29,8 @@ async fn mirror() -> Stub {
         }
         let body = body.collect().await.unwrap().to_bytes();
         text.push_str(&format!("\n{}", String::from_utf8_lossy(&body)));
-        let response = Response::builder().header("x-own", "1").header("connection", "keep-alive, x-hop").header("x-hop", "1");
+        let response =
+            Response::builder().header("x-own", "1").header("connection", "keep-alive, x-hop").header("x-hop", "1");
         response.body(Full::new(Bytes::from(text))).unwrap()
     })
     .await
@@ -39,7 +40,8 @@ async fn mirror() -> Stub {
 async fn a_request_arrives_as_it_was_sent() {
     let stub = mirror().await;
     let mut app = TestApp::start(&manifest(&stub.url())).await;
-    let request = Request::post(app.url("/a/../b%2Fc//d?q=1&q=2")).header("host", "shop.example.com:81").header("x-mine", "1");
+    let request =
+        Request::post(app.url("/a/../b%2Fc//d?q=1&q=2")).header("host", "shop.example.com:81").header("x-mine", "1");
     let reply = app.send(request.body(Full::new(Bytes::from("body"))).unwrap()).await;
     let text = reply.text();
     assert!(text.starts_with("POST /a/../b%2Fc//d?q=1&q=2\n"), "{text}");
@@ -76,7 +78,9 @@ async fn what_a_client_says_of_itself_is_replaced() {
     let stub = mirror().await;
     let app = TestApp::start(&manifest(&stub.url())).await;
     let mut request = Request::get(app.url("/")).header("host", "shop.example.com");
-    for name in ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "forwarded", "x-real-ip"] {
+    for name in
+        ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "forwarded", "x-real-ip"]
+    {
         request = request.header(name, "forged").header(name, "twice");
     }
     let reply = app.send(request.body(Full::default()).unwrap()).await;
@@ -107,7 +111,9 @@ async fn an_upstream_that_is_not_there_is_a_bad_gateway() {
 #[tokio::test]
 async fn an_upstream_that_is_silent_is_given_up() {
     let stub = Stub::start(|_| std::future::pending::<Response<Full<Bytes>>>()).await;
-    let app = TestApp::start_with(&manifest(&stub.url()), |settings| settings.timeouts.head = Duration::from_millis(50)).await;
+    let app =
+        TestApp::start_with(&manifest(&stub.url()), |settings| settings.timeouts.head = Duration::from_millis(50))
+            .await;
     let reply = app.get("/").await;
     assert_eq!(reply.status, StatusCode::GATEWAY_TIMEOUT);
     assert!(reply.text().contains("urn:coracle:problem:upstream-timeout"), "{}", reply.text());
