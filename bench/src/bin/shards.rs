@@ -122,7 +122,8 @@ fn compare(options: &Options) -> Result<()> {
     }
     print_table(&table(&cases, &samples, options.shards));
     if let Some(file) = &options.json {
-        std::fs::write(file, json(&cases, &samples).to_string()).with_context(|| format!("cannot write {}", file.display()))?;
+        std::fs::write(file, json(&cases, &samples).to_string())
+            .with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(())
 }
@@ -179,7 +180,8 @@ fn measure(work: &Work, layout: Layout, shards: usize) -> Result<(f64, f64, f64)
 
 fn start(work: &Work) -> Result<(Child, BufReader<ChildStdout>)> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("worker").args(["--reuse", &work.reuse.to_string(), "--keep-resident", &work.keep_resident.to_string()]);
+    command.arg("worker").args(["--reuse", &work.reuse.to_string()]);
+    command.args(["--keep-resident", &work.keep_resident.to_string()]);
     command.args(["--threads", &work.threads.to_string(), "--seconds", &work.seconds.to_string()]);
     if let Some(file) = &work.file {
         command.arg("--file").arg(file);
@@ -266,7 +268,9 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 
 fn table(cases: &[Case], samples: &[Sample], shards: usize) -> Vec<Vec<String>> {
     let head = ["case", "1 thread", "THREADS", "PROCESSES", "THREADS ÷ 1", "PROCESSES ÷ 1"];
-    let name = |text: &str| text.replace("THREADS", &format!("{shards} threads")).replace("PROCESSES", &format!("{shards} processes"));
+    let name = |text: &str| {
+        text.replace("THREADS", &format!("{shards} threads")).replace("PROCESSES", &format!("{shards} processes"))
+    };
     let mut rows = vec![head.map(name).to_vec()];
     for (index, case) in cases.iter().enumerate() {
         let of = |layout: Layout| samples.iter().filter(move |sample| sample.case == index && sample.layout == layout);
