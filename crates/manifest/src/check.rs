@@ -2,27 +2,11 @@
 //! Each step notes what it finds and goes on; an `App` comes out only when there is no error.
 
 use crate::value::{Node, Table, Value};
-use crate::{App, Diagnostic, Diagnostics, Source, Span, codes, parse, read, variables, variant};
-use std::path::Path;
+use crate::{App, CheckOptions, Diagnostic, Diagnostics, Source, Span, codes, parse, read, variables, variant};
 use std::sync::Arc;
 
 /// How many variants that aren't chosen are checked along.
 const MAX_VARIANTS: usize = 16;
-
-/// What a check depends on beside the text.
-#[derive(Clone, Copy)]
-pub struct CheckOptions<'a> {
-    /// The variant to lay over the manifest (`--env prod`).
-    pub env: Option<&'a str>,
-    /// The value of a `{{ NAME }}`; usually the environment of the process.
-    pub variables: &'a dyn Fn(&str) -> Option<String>,
-    /// The names of all grants, one a plugin.
-    pub known_grants: &'a [&'a str],
-    /// The kinds of stores (`type = "…"`) that plugins provide.
-    pub known_store_kinds: &'a [&'a str],
-    /// The directory that relative paths are joined to; usually that of the manifest.
-    pub base_dir: &'a Path,
-}
 
 /// Checks a manifest. The app is there exactly when the diagnostics hold no error.
 ///

@@ -16,6 +16,7 @@ pub mod codes;
 mod diagnostic;
 mod flags;
 mod limits;
+mod options;
 mod parse;
 mod path;
 mod read;
@@ -23,6 +24,7 @@ mod render;
 mod routing;
 mod schema;
 mod source;
+mod span;
 mod syntax;
 mod table;
 mod units;
@@ -34,12 +36,14 @@ pub use app::{
     App, Build, Component, ComponentSource, Destination, GrantEntry, Restart, Route, StaticFiles, Store, Target,
     Upstream,
 };
-pub use check::{CheckOptions, check};
+pub use check::check;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use flags::Flags;
 pub use limits::{Limits, Reuse};
+pub use options::CheckOptions;
 pub use path::{BadPattern, PathPattern, Segment};
 pub use routing::{Conflict, RouteTable, Routed};
 pub use schema::schema;
-pub use source::{MAX_BYTES, Position, Source, Span};
+pub use source::{MAX_BYTES, Position, Source};
+pub use span::Span;
 pub use table::TableReader;

@@ -2,16 +2,14 @@
 //! With `syntax.rs`, which words the errors, the only place that names the `toml` crate. It never looks at what the
 //! keys mean.
 
+use crate::syntax::{self, MAX_DEPTH, too_deep};
 use crate::value::{Entry, Node, Table, Value};
-use crate::{Diagnostic, Diagnostics, Source, Span, codes, syntax};
+use crate::{Diagnostic, Diagnostics, Source, Span, codes};
 use std::borrow::Cow;
 use toml::de::{DeTable, DeValue};
 
 /// How many lines with syntax errors are shown: after some, they only repeat that the text is something else.
 const MAX_SYNTAX_ERRORS: usize = 20;
-
-/// How deep tables and arrays may nest. A real manifest needs six.
-const MAX_DEPTH: usize = 32;
 
 /// A manifest as far as it could be read.
 pub(crate) struct Document {
@@ -84,11 +82,6 @@ pub(crate) fn value(text: &str, offset: usize, diags: &mut Diagnostics) -> Optio
             None
         }
     }
-}
-
-pub(crate) fn too_deep() -> Diagnostic {
-    let message = format!("the manifest nests tables or arrays more than {MAX_DEPTH} deep");
-    Diagnostic::error(codes::FILE, message).help("no key of a manifest needs that; look for a missing `]` or `}`")
 }
 
 /// The entries in the order of the text. `Err` is the place of what is nested too deeply.

@@ -2,7 +2,7 @@
 //! Each diagnostic points into a `Source` by `Span`; `render.rs` turns the two into text.
 //! Files are read here, and nowhere else in this crate.
 
-use crate::{Diagnostic, codes};
+use crate::{Diagnostic, Span, codes};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -113,26 +113,4 @@ pub struct Position {
     pub line: usize,
     /// From 1, in Unicode scalar values.
     pub column: usize,
-}
-
-/// A range of bytes in the text of a `Source`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Span {
-    /// The first byte.
-    pub start: usize,
-    /// One past the last byte.
-    pub end: usize,
-}
-
-impl Span {
-    /// The range from `start` to `end`; an `end` before `start` gives an empty one.
-    pub fn new(start: usize, end: usize) -> Self {
-        Self { start, end: end.max(start) }
-    }
-}
-
-impl From<std::ops::Range<usize>> for Span {
-    fn from(range: std::ops::Range<usize>) -> Self {
-        Self::new(range.start, range.end)
-    }
 }

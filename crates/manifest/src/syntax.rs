@@ -1,9 +1,11 @@
 //! Errors of the TOML parser in the words of somebody who writes a manifest: what the parser calls "expected literal
 //! string" is a string without quotes. Chooses the error to show first, too. `parse.rs` calls it.
 
-use crate::parse::too_deep;
 use crate::value::{Node, Value};
 use crate::{Diagnostic, Span, codes};
+
+/// How deep tables and arrays may nest. A real manifest needs six.
+pub(crate) const MAX_DEPTH: usize = 32;
 
 /// One syntax error, worded.
 pub(crate) struct Found {
@@ -73,6 +75,12 @@ fn worded(text: &str, error: &toml::de::Error) -> Diagnostic {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     }
+}
+
+/// Nested above [`MAX_DEPTH`], or above what the parser itself can do.
+pub(crate) fn too_deep() -> Diagnostic {
+    let message = format!("the manifest nests tables or arrays more than {MAX_DEPTH} deep");
+    Diagnostic::error(codes::FILE, message).help("no key of a manifest needs that; look for a missing `]` or `}`")
 }
 
 /// The header with the same text before the line at `at`, if that is a header.

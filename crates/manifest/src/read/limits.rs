@@ -33,9 +33,11 @@ pub(crate) const LIMIT_KEYS: &[LimitKey] = &[
         |l| &mut l.memory_total,
     ),
     time("cpu_per_request", "CPU time one request may use in the guest. Default 1s.", |l| &mut l.cpu_per_request),
-    time("deadline", "Wall time from the arrival of a request to its response's head, then how long the body may stand still. Default 30s.", |l| {
-        &mut l.deadline
-    }),
+    time(
+        "deadline",
+        "Wall time from the arrival of a request to its response's head, then how long the body may stand still. Default 30s.",
+        |l| &mut l.deadline,
+    ),
     time("after_response", "Wall time that work may go on after the response. Default 30s.", |l| &mut l.after_response),
     count("concurrency", "Requests running at the same time. Default 256.", 1, |l| &mut l.concurrency),
     count("queue", "Requests waiting for their turn; further ones get a 503. Default 512.", 0, |l| &mut l.queue),
