@@ -79,8 +79,9 @@ fn perform(step: Step, workspace: &Workspace) -> Result<()> {
         }
         Step::Guests => guests::run(workspace, &[]),
         Step::Test => {
-            cargo(root, &["nextest", "run", "--workspace", "--locked", "--cargo-quiet"])?;
-            cargo(root, &["test", "--doc", "--workspace", "--locked", "--quiet"])
+            // nextest, which can't run them, has the last word with its summary.
+            cargo(root, &["test", "--doc", "--workspace", "--locked", "--quiet"])?;
+            cargo(root, &["nextest", "run", "--workspace", "--locked", "--cargo-quiet"])
         }
         Step::Doc => {
             let mut doc = Command::new("cargo");
