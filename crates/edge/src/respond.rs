@@ -56,6 +56,11 @@ pub fn refused(refusal: &Refusal, id: RequestId) -> Response {
     }
 }
 
+/// What a readiness probe is told: 503 keeps a load balancer from sending requests.
+pub fn readiness(ready: bool) -> StatusCode {
+    if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
 /// The response to a request that no destination could answer.
 pub fn failed(failure: &Failure, id: RequestId) -> Response {
     let (status, kind, text) = meaning(&failure.cause, failure.blame);

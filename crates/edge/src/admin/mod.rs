@@ -83,7 +83,7 @@ impl Admin {
             "/livez" => Ok(json(StatusCode::OK, &serde_json::json!({ "alive": true }))),
             "/readyz" => {
                 let reasons = self.live.not_ready();
-                let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+                let status = respond::readiness(reasons.is_empty());
                 Ok(json(status, &serde_json::json!({ "ready": reasons.is_empty(), "reasons": reasons })))
             }
             "/status" => Ok(json(StatusCode::OK, &status::of(&self.live))),

@@ -6,6 +6,7 @@ mod admin;
 mod components;
 mod drain;
 mod fallback;
+mod guests;
 mod process;
 mod raw;
 mod reload;
