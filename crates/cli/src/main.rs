@@ -17,7 +17,7 @@ use clap::Parser as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    std::panic::set_hook(Box::new(|panic| output::bug(panic)));
+    std::panic::set_hook(Box::new(output::bug));
     let options = Options::parse();
     // The hook has said what there is to say.
     let outcome = std::panic::catch_unwind(|| run(&options)).unwrap_or(Ok(Exit::Bug));
