@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use coracle_toolchain::seconds;
 
 use crate::workspace::Workspace;
-use crate::{guests, tidy, tools};
+use crate::{accept, guests, tidy, tools};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Step {
@@ -32,10 +32,12 @@ pub enum Step {
     Doc,
     /// cargo-deny, where it is installed
     Deny,
+    /// coracle as its users meet it, with a tenth of the load
+    Accept,
 }
 
-const ALL: [Step; 8] =
-    [Step::Tools, Step::Fmt, Step::Tidy, Step::Clippy, Step::Guests, Step::Test, Step::Doc, Step::Deny];
+const ALL: [Step; 9] =
+    [Step::Tools, Step::Fmt, Step::Tidy, Step::Clippy, Step::Guests, Step::Test, Step::Doc, Step::Deny, Step::Accept];
 
 /// Runs the steps asked for, in their order; all of them when none is.
 pub fn run(workspace: &Workspace, only: &[Step]) -> Result<()> {
@@ -88,6 +90,7 @@ fn perform(step: Step, workspace: &Workspace) -> Result<()> {
             doc.args(["doc", "--workspace", "--no-deps", "--locked", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings");
             finish(doc.current_dir(root))
         }
+        Step::Accept => accept::run(workspace, &accept::Options { parts: Vec::new(), quick: true, json: false }),
         Step::Deny if tools::has("cargo-deny") => {
             cargo(root, &["deny", "--locked", "check", "licenses", "bans", "sources"])
         }

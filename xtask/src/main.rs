@@ -2,6 +2,7 @@
 //!
 //! Here the command line is parsed, the command run, its error printed once. Nothing of the product is in this package.
 
+mod accept;
 mod ci;
 mod guests;
 mod place;
@@ -25,6 +26,8 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Try coracle as its users do: the shop, load, reloads, signals
+    Accept(accept::Options),
     /// Build the test guests (sets p3, p2, js, py; all by default) into guests/SET/ of the target directory
     Guests { sets: Vec<guests::Set> },
     /// Build examples/storefront and serve it; what follows `--` goes to `coracle up`
@@ -44,6 +47,7 @@ enum Command {
 fn main() -> ExitCode {
     let options = Options::parse();
     let result = Workspace::find().and_then(|workspace| match options.command {
+        Command::Accept(options) => accept::run(&workspace, &options),
         Command::Guests { sets } => guests::run(&workspace, &sets),
         Command::Ci { steps } => ci::run(&workspace, &steps),
         Command::Storefront { build, arguments } => storefront::run(&workspace, build, &arguments),

@@ -17,11 +17,13 @@ struct Tool {
 }
 
 /// What tests and guests need beside Rust. A test that wants another program adds a line.
-const TOOLS: [Tool; 4] = [
+const TOOLS: [Tool; 5] = [
     Tool { check: &["curl", "--version"], packages: &["curl"] },
     Tool { check: &["node", "--version"], packages: &["nodejs"] },
     Tool { check: &["npm", "--version"], packages: &["npm"] },
     Tool { check: &["python3", "-c", "import venv, ensurepip"], packages: &["python3", "python3-venv"] },
+    // It knows no command that succeeds by itself.
+    Tool { check: &["sh", "-c", "command -v wrk"], packages: &["wrk"] },
 ];
 
 pub fn ensure() -> Result<()> {
@@ -43,7 +45,8 @@ pub fn has(program: &str) -> bool {
     std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }
 
-fn system() -> Result<()> {
+/// Debian's packages only: what is tried and tested with, without what Rust is checked with.
+pub fn system() -> Result<()> {
     let missing: Vec<&str> =
         TOOLS.iter().filter(|tool| !succeeds(tool.check)).flat_map(|tool| tool.packages).copied().collect();
     if missing.is_empty() {

@@ -166,6 +166,10 @@ impl Loader {
                 .await
                 .map_err(|error| Diagnostic::error("component", error.to_string()))?
                 .map_err(|rejected| Diagnostic::error("component", chain(&rejected)))?;
+        // Before it is compiled, and before the linker finds something less telling.
+        admitted
+            .serve()
+            .map_err(|refusal| Diagnostic::error("component", format!("component `{}`: {refusal}", component.name)))?;
         for warning in &admitted.warnings {
             tracing::warn!(component = component.name, "{warning}");
         }

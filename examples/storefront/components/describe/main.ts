@@ -1,6 +1,6 @@
 // Product descriptions: `GET /api/describe/:sku` fetches the product's markdown from the shop's own Node server and
 // answers with clean HTML. The only request it may make is the one that coracle.toml grants; where the server listens
-// is told by CATALOGUE_URL. An instance serves many requests, one after the other: starting the engine is dear.
+// is told by CATALOGUE_URL. StarlingMonkey, the engine inside, answers one request an instance.
 
 import { getEnvironment } from 'wasi:cli/environment@0.2.10';
 import { render } from './render';
