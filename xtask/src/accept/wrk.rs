@@ -103,8 +103,19 @@ impl Memory {
     }
 
     pub fn flat(self) -> Result<String> {
+        flat(&self.samples())
+    }
+
+    /// Never above so many MiB.
+    pub fn at_most(self, limit: u64) -> Result<String> {
+        let most = self.samples().into_iter().max().context("the process has ended")? / 1024;
+        ensure!(most <= limit, "RSS reached {most} MiB, more than {limit} MiB");
+        Ok(format!("RSS at most {most} MiB"))
+    }
+
+    fn samples(self) -> Vec<u64> {
         drop(self.stop);
-        flat(&self.samples.join().unwrap_or_default())
+        self.samples.join().unwrap_or_default()
     }
 }
 
