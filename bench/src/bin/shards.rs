@@ -30,9 +30,6 @@ struct Options {
     /// Threads or processes to compare with one.
     #[arg(long, default_value_t = 2)]
     shards: usize,
-    /// One more guest to measure with fresh instances.
-    #[arg(long = "guest", value_name = "NAME=FILE")]
-    guests: Vec<String>,
     /// A file for all single measurements.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -52,6 +49,8 @@ struct Work {
     /// The component; without one the thread only computes.
     #[arg(long)]
     file: Option<PathBuf>,
+    #[arg(long, default_value = "/")]
+    path: String,
     #[arg(long)]
     reuse: u32,
     #[arg(long)]
@@ -130,22 +129,25 @@ fn compare(options: &Options) -> Result<()> {
 
 fn cases(options: &Options) -> Result<Vec<Case>> {
     const KEEP: usize = 16 << 20;
-    let case = |name: String, file: Option<PathBuf>, reuse: u32, keep_resident: usize| {
-        let work = Work { file, reuse, keep_resident, threads: 1, seconds: options.seconds };
-        Case { name, work }
+    let case = |name: &str, request: Option<(&str, &str)>, reuse: u32, keep_resident: usize| -> Result<Case> {
+        let (file, path) = match request {
+            Some((name, path)) => (Some(guest(name)?), path),
+            None => (None, "/"),
+        };
+        let work = Work { file, path: path.to_owned(), reuse, keep_resident, threads: 1, seconds: options.seconds };
+        Ok(Case { name: name.to_owned(), work })
     };
-    let mut cases = vec![case("no guest, only computing".to_owned(), None, 1, 0)];
-    let mut guests = vec![("p3 hello".to_owned(), guest("p3/hello")?), ("p2 hello".to_owned(), guest("p2/hello")?)];
-    for (name, file) in &guests {
-        cases.push(case(format!("{name}, reused"), Some(file.clone()), u32::MAX, KEEP));
-    }
-    for more in &options.guests {
-        let (name, file) = more.split_once('=').ok_or_else(|| anyhow!("`{more}` is not NAME=FILE"))?;
-        guests.push((name.to_owned(), PathBuf::from(file)));
-    }
-    for (name, file) in guests {
-        cases.push(case(format!("{name}, fresh, pages given back"), Some(file.clone()), 1, 0));
-        cases.push(case(format!("{name}, fresh, pages kept"), Some(file), 1, KEEP));
+    let mut cases = vec![
+        case("no guest, only computing", None, 1, 0)?,
+        case("p3 hello, reused", Some(("p3/hello", "/")), u32::MAX, KEEP)?,
+        case("p2 hello, reused", Some(("p2/hello", "/")), u32::MAX, KEEP)?,
+    ];
+    // `alloc` grows its memory by a megabyte and writes to all of it: two mprotects and 256 dirty pages a request.
+    for (name, guest, path) in
+        [("p3 hello", "p3/hello", "/"), ("p2 hello", "p2/hello", "/"), ("p3 alloc", "p3/alloc", "/?mb=1")]
+    {
+        cases.push(case(&format!("{name}, fresh, pages given back"), Some((guest, path)), 1, 0)?);
+        cases.push(case(&format!("{name}, fresh, pages kept"), Some((guest, path)), 1, KEEP)?);
     }
     Ok(cases)
 }
@@ -182,6 +184,7 @@ fn start(work: &Work) -> Result<(Child, BufReader<ChildStdout>)> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("worker").args(["--reuse", &work.reuse.to_string()]);
     command.args(["--keep-resident", &work.keep_resident.to_string()]);
+    command.args(["--path", &work.path]);
     command.args(["--threads", &work.threads.to_string(), "--seconds", &work.seconds.to_string()]);
     if let Some(file) = &work.file {
         command.arg("--file").arg(file);
@@ -204,10 +207,8 @@ fn worker(work: &Work) -> Result<()> {
         None => None,
     };
     let barrier = Barrier::new(work.threads + 1);
-    let length = Duration::from_secs_f64(work.seconds);
     std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..work.threads).map(|_| scope.spawn(|| thread(rig.as_ref(), &barrier, length))).collect();
+        let threads: Vec<_> = (0..work.threads).map(|_| scope.spawn(|| thread(rig.as_ref(), work, &barrier))).collect();
         barrier.wait();
         println!("ready");
         std::io::stdin().read_line(&mut String::new())?;
@@ -233,17 +234,17 @@ async fn load(file: &Path, work: &Work) -> Result<Rig> {
 }
 
 /// One shard: a runtime of its own and one request after the other. Waits twice, when it is warm and for the start.
-fn thread(rig: Option<&Rig>, barrier: &Barrier, length: Duration) -> Result<u64> {
+fn thread(rig: Option<&Rig>, work: &Work, barrier: &Barrier) -> Result<u64> {
     let runtime = runtime()?;
     // A failure must not keep the others waiting at the barrier.
-    let warm = (0..50).try_for_each(|_| request(&runtime, rig));
+    let warm = (0..50).try_for_each(|_| request(&runtime, rig, &work.path));
     barrier.wait();
     barrier.wait();
     warm?;
-    let end = Instant::now() + length;
+    let end = Instant::now() + Duration::from_secs_f64(work.seconds);
     let mut requests = 0;
     while Instant::now() < end {
-        request(&runtime, rig)?;
+        request(&runtime, rig, &work.path)?;
         requests += 1;
     }
     if let Some(rig) = rig {
@@ -252,9 +253,9 @@ fn thread(rig: Option<&Rig>, barrier: &Barrier, length: Duration) -> Result<u64>
     Ok(requests)
 }
 
-fn request(runtime: &tokio::runtime::Runtime, rig: Option<&Rig>) -> Result<()> {
+fn request(runtime: &tokio::runtime::Runtime, rig: Option<&Rig>, path: &str) -> Result<()> {
     match rig {
-        Some(rig) => runtime.block_on(rig.get("/")),
+        Some(rig) => runtime.block_on(rig.get(path)),
         None => {
             black_box((0..50_000_u64).fold(1, |sum: u64, next| black_box(sum.wrapping_mul(31).wrapping_add(next))));
             Ok(())
