@@ -45,13 +45,13 @@ fn reloads(stage: &Stage, server: &Server) -> Result<String> {
     });
     let flat = memory.flat();
     let counted: Counted = counted.ok().context("the load's thread panicked")??;
+    let clean = counted.clean()?;
     let (asked, seen) = kept?;
     let begin = Instant::now();
     while shown(server)? != asked {
         ensure!(begin.elapsed() < Duration::from_secs(30), "{asked} was written last, {} shows", shown(server)?);
         sleep(Duration::from_millis(50));
     }
-    let clean = counted.clean()?;
     let log = server.log()?;
     let (done, refused) = (log.matches("reloaded generation=").count(), log.matches("the app stays as it was").count());
     ensure!(refused == 0, "{refused} reloads were refused:\n{log}");

@@ -273,12 +273,12 @@ impl Signals {
         }
     }
 
-    /// The next signal that asks for the end, as the exit code of an end at once.
+    /// The next signal that asks for the end, as the exit code of an end at once. A SIGHUP that comes meanwhile stays for
+    /// `next`: it may stand for an edit that the reload under way has not read.
     async fn end(&mut self) -> Exit {
-        loop {
-            if let Asked::End(exit) = self.next().await {
-                return exit;
-            }
+        tokio::select! {
+            _ = self.interrupt.recv() => Exit::Interrupted,
+            _ = self.terminate.recv() => Exit::Terminated,
         }
     }
 }
