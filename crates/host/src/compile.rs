@@ -151,20 +151,30 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// The key of this cache, made at its first use. It is written aside and linked into place, so that it is whole or not
+/// there, whatever crashes and whoever else makes one at the same moment.
 fn key(path: &Path) -> io::Result<[u8; 32]> {
-    let mut key = [0; 32];
-    match File::open(path) {
-        Ok(mut file) => file.read_exact(&mut key)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            File::open("/dev/urandom")?.read_exact(&mut key)?;
-            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-                Ok(mut file) => file.write_all(&key)?,
-                // Another process was faster; its key is the key.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => File::open(path)?.read_exact(&mut key)?,
-                Err(error) => return Err(error),
-            }
-        }
-        Err(error) => return Err(error),
+    match read_key(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        // A file of another length is no key. Without it the entries are worthless and made anew.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => fs::remove_file(path)?,
+        read => return read,
     }
+    let mut key = [0; 32];
+    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    let aside = path.with_extension(format!("{}.tmp", std::process::id()));
+    write(&aside, &key)?;
+    let linked = fs::hard_link(&aside, path);
+    let _ = fs::remove_file(&aside);
+    match linked {
+        // Another process was faster; its key is the key.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_key(path),
+        linked => linked.map(|()| key),
+    }
+}
+
+fn read_key(path: &Path) -> io::Result<[u8; 32]> {
+    let mut key = [0; 32];
+    File::open(path)?.read_exact(&mut key)?;
     Ok(key)
 }

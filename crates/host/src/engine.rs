@@ -77,6 +77,7 @@ impl Engine {
     /// # Errors
     /// When the machine lacks what the runtime needs.
     pub fn new(settings: &Settings) -> Result<Self, EngineError> {
+        raise_descriptors();
         let wasmtime = runtime(settings)?;
         let ticker = Ticker::start(&wasmtime, settings.slice).map_err(EngineError::Ticker)?;
         let client = Client::new().map_err(|error| EngineError::Client(error.into()))?;
@@ -160,6 +161,10 @@ fn pool(settings: &Settings) -> PoolingAllocationConfig {
         .total_core_instances(core)
         .total_memories(instances.saturating_mul(2))
         .total_tables(core)
+        // What one instance may take of it; admission counts a large one as several.
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT * MAX_WEIGHT)
+        .max_memories_per_component(2 * MAX_WEIGHT)
+        .max_tables_per_component(CORE_INSTANCES_PER_COMPONENT * MAX_WEIGHT)
         .total_stacks(instances.saturating_mul(2))
         .max_component_instance_size(4 << 20)
         .table_elements(1 << 16);
@@ -172,7 +177,21 @@ fn pool(settings: &Settings) -> PoolingAllocationConfig {
     pool
 }
 
-const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
+/// Core instances that one place of the engine stands for.
+pub(crate) const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
+/// Places that the largest component takes: 128 core instances, 32 memories.
+pub(crate) const MAX_WEIGHT: u32 = 16;
+
+/// Takes the descriptors that the system allows: sockets, stores and files of guests all need them.
+fn raise_descriptors() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        tracing::debug!(%error, soft, "the limit of descriptors could not be raised");
+    }
+}
 
 fn three_quarters_of_ram() -> u64 {
     nix::sys::sysinfo::sysinfo().map_or(1 << 30, |info| info.ram_total() / 4 * 3)

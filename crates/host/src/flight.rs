@@ -9,7 +9,7 @@
 //! event loop while it writes its body. A flight is failed before its store is dropped, so that a body which ends because its guest died is known to be
 //! broken: a truncated response never looks complete.
 
-use crate::body::{Body, BodyError, Request, Response};
+use crate::body::{Body, BodyError, Limited, Request, Response};
 use crate::failure::{Blame, Cause, Failure, Stage};
 use crate::limits::Place;
 use crate::meter::Meter;
@@ -49,8 +49,8 @@ pub(crate) struct Flight {
     /// Whether the body was whole when it ended.
     body_ended: Mutex<Option<bool>>,
     ended: Notify,
-    /// Given back when the last trace of the request is gone.
-    _place: Place,
+    /// Given back when the request has landed or failed, however long its client then takes to read.
+    place: Mutex<Option<Place>>,
 }
 
 /// What comes out of the store: a response, or why there is none.
@@ -83,7 +83,9 @@ enum Kept {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// No instance has it yet.
+    /// Its instance is being made.
+    Starting,
+    /// Its instance has yet to take it.
     Waiting,
     Head,
     Body,
@@ -91,12 +93,12 @@ pub(crate) enum Phase {
 }
 
 impl Flight {
-    fn new(job: Job, limits: &Limits) -> Self {
+    fn new(job: Job, phase: Phase, limits: &Limits) -> Self {
         let state = State {
             outcome: None,
             reply: Some(job.reply),
             kept: Kept::Whole(job.request),
-            phase: Phase::Waiting,
+            phase,
             until: Instant::now() + limits.deadline,
             cpu: Duration::ZERO,
             effects: 0,
@@ -110,7 +112,7 @@ impl Flight {
             broken: AtomicBool::new(false),
             body_ended: Mutex::new(None),
             ended: Notify::new(),
-            _place: job.place,
+            place: Mutex::new(Some(job.place)),
         }
     }
 
@@ -143,12 +145,17 @@ impl Flight {
 
     fn take(&self, state: &mut State, limits: &Limits) -> Option<Request> {
         match std::mem::replace(&mut state.kept, Kept::Nothing) {
-            Kept::Whole(request) if self.keep => {
-                let (request, replay) = Replay::split(request, limits.replay_buffer);
-                state.kept = Kept::Replay(replay);
-                Some(request)
+            Kept::Whole(request) => {
+                let request = if self.keep {
+                    let (request, replay) = Replay::split(request, limits.replay_buffer);
+                    state.kept = Kept::Replay(replay);
+                    request
+                } else {
+                    request
+                };
+                // The guest's limit, not the fallback's: it stands on the guest's side of the tee.
+                Some(request.map(|body| Limited::body(body, limits.request_body)))
             }
-            Kept::Whole(request) => Some(request),
             Kept::Replay(_) | Kept::Nothing => None,
         }
     }
@@ -239,6 +246,10 @@ impl Flight {
         state.cpu
     }
 
+    fn free_place(&self) {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     fn client_gone(&self, cx: &mut Context<'_>) -> bool {
         self.state().reply.as_mut().is_some_and(|reply| reply.poll_closed(cx).is_ready())
     }
@@ -253,15 +264,17 @@ impl Flights {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a job in.
-    pub(crate) fn board(&self, job: Job, limits: &Limits) -> Arc<Flight> {
-        let flight = Arc::new(Flight::new(job, limits));
+    /// Takes a job in, while its instance is being made (`Starting`) or waits for more (`Waiting`). From here on its
+    /// deadline runs, whatever the instance does.
+    pub(crate) fn board(&self, job: Job, phase: Phase, limits: &Limits) -> Arc<Flight> {
+        let flight = Arc::new(Flight::new(job, phase, limits));
         self.list().push(Arc::clone(&flight));
         flight
     }
 
     /// Lets a request go whose every work has ended.
     pub(crate) fn land(&self, flight: &Arc<Flight>) {
+        flight.free_place();
         self.list().retain(|other| !Arc::ptr_eq(other, flight));
     }
 
@@ -276,6 +289,11 @@ impl Flights {
     /// All of them, for a walk without the lock.
     pub(crate) fn all(&self) -> Vec<Arc<Flight>> {
         self.list().clone()
+    }
+
+    /// Whether no request is in the instance.
+    pub(crate) fn none(&self) -> bool {
+        self.list().is_empty()
     }
 
     /// Charges CPU time to those that run, in equal parts, and says whether one has used up its budget.
@@ -304,8 +322,14 @@ impl Flights {
         let alone = flights.len() == 1;
         for flight in flights {
             flight.broken.store(true, Ordering::Release);
+            flight.free_place();
             let stage = match flight.phase() {
-                Phase::Waiting if *cause == Cause::Instantiate => Stage::Instantiate,
+                Phase::Starting => Stage::Instantiate,
+                // The instance has ended before it took this one: another instance will.
+                Phase::Waiting if !matches!(cause, Cause::Deadline | Cause::ClientGone) => {
+                    flight.fail(Failure::new(Stage::Admit, Blame::Collateral, Cause::Closing, detail), None);
+                    continue;
+                }
                 Phase::Waiting => Stage::Admit,
                 Phase::Head => Stage::Head,
                 Phase::Body | Phase::After => Stage::Body,

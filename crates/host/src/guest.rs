@@ -15,6 +15,8 @@ pub struct Seed {
     pub wasi: WasiCtxBuilder,
     /// Where outbound HTTP may go; nowhere while `None`.
     pub outbound: Option<Arc<Rules>>,
+    /// The instance can have effects that nobody counts, such as writing to files: none of its requests is ever intact.
+    pub unseen_effects: bool,
 }
 
 /// A store's data.
@@ -26,6 +28,7 @@ pub struct Guest {
     pub(crate) memory: Memory,
     /// The requests that are running in this instance.
     pub tasks: Tasks,
+    pub(crate) unseen_effects: bool,
     grants: Arc<Grants>,
 }
 
@@ -33,7 +36,7 @@ impl Guest {
     pub(crate) fn new(wasi: WasiCtx, outbound: Outbound, memory: Memory, tasks: Tasks, grants: Arc<Grants>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        Self { table, wasi, http: WasiHttpCtx::new(), outbound, memory, tasks, grants }
+        Self { table, wasi, http: WasiHttpCtx::new(), outbound, memory, tasks, unseen_effects: false, grants }
     }
 
     /// The resolved grant of this type; `None` when it was not granted.
@@ -48,8 +51,8 @@ impl Guest {
     }
 }
 
-/// Handles a guest may hold at once, of all kinds.
-const MAX_RESOURCES: usize = 100_000;
+/// Handles a guest may hold at once, of all kinds. Some stand for descriptors of this process, of which there are few.
+const MAX_RESOURCES: usize = 4096;
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {

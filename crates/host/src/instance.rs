@@ -27,6 +27,8 @@ pub(crate) struct Blueprint {
     pub(crate) plugins: Vec<(Arc<dyn Plugin>, Grant)>,
     pub(crate) grants: Arc<Grants>,
     pub(crate) limits: Limits,
+    /// Places of the engine that one instance takes.
+    pub(crate) weight: u32,
     pub(crate) reuse: Reuse,
     pub(crate) memory_total: Arc<Budget>,
     pub(crate) outbound_places: Arc<Semaphore>,
@@ -53,9 +55,11 @@ impl Blueprint {
     /// Makes an instance. Guest code may run in it already (its start function), under the same epoch.
     ///
     /// # Errors
-    /// When the start function traps, memory is short or a granted folder is gone.
-    pub(crate) async fn make(&self, flights: &Flights) -> wasmtime::Result<Live> {
-        let mut store = Store::new(self.engine.wasmtime(), self.guest(flights)?);
+    /// When the start function traps, memory is short or a granted folder is gone; with whether it was others who took
+    /// the memory.
+    pub(crate) async fn make(&self, flights: &Flights) -> Result<Live, (wasmtime::Error, bool)> {
+        let guest = self.guest(flights).map_err(|error| (error, false))?;
+        let mut store = Store::new(self.engine.wasmtime(), guest);
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(HOSTCALL_BYTES);
         store.set_max_component_handles(MAX_HANDLES);
@@ -63,12 +67,15 @@ impl Blueprint {
         // slice ends, in the worker.
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
-        let proxy = self.pre.instantiate_async(&mut store).await?;
+        let proxy = match self.pre.instantiate_async(&mut store).await {
+            Ok(proxy) => proxy,
+            Err(error) => return Err((error, store.data().memory.crowded())),
+        };
         Ok(Live { store, proxy, number: self.engine.next_instance() })
     }
 
     fn guest(&self, flights: &Flights) -> wasmtime::Result<Guest> {
-        let mut seed = Seed { wasi: WasiCtxBuilder::new(), outbound: None };
+        let mut seed = Seed { wasi: WasiCtxBuilder::new(), outbound: None, unseen_effects: false };
         for (name, value) in &self.env {
             seed.wasi.env(name, value);
         }
@@ -87,7 +94,9 @@ impl Blueprint {
         };
         let outbound = Outbound::new(shared, seed.outbound, tasks.effects());
         let memory = Memory::new(self.limits.memory, Arc::clone(&self.memory_total), self.engine.memory());
-        Ok(Guest::new(seed.wasi.build(), outbound, memory, tasks, Arc::clone(&self.grants)))
+        let mut guest = Guest::new(seed.wasi.build(), outbound, memory, tasks, Arc::clone(&self.grants));
+        guest.unseen_effects = seed.unseen_effects;
+        Ok(guest)
     }
 }
 

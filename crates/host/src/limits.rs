@@ -45,11 +45,15 @@ pub(crate) struct Memory {
     process: Arc<Budget>,
     /// A growth was refused: if the guest now dies, this is why.
     refused: bool,
+    /// It was refused for what other instances hold.
+    crowded: bool,
+    /// What the last growth took, until it is known to have come about.
+    last: u64,
 }
 
 impl Memory {
     pub(crate) fn new(cap: u64, component: Arc<Budget>, process: Arc<Budget>) -> Self {
-        Self { used: 0, cap, component, process, refused: false }
+        Self { used: 0, cap, component, process, refused: false, crowded: false, last: 0 }
     }
 
     /// Bytes in use. Memories never shrink, so this is the peak too.
@@ -61,18 +65,38 @@ impl Memory {
         self.refused
     }
 
+    /// Whether memory was refused for what other instances hold: a matter of time, not of this guest.
+    pub(crate) fn crowded(&self) -> bool {
+        self.crowded
+    }
+
     fn grow(&mut self, bytes: u64) -> bool {
         let sum = self.used.saturating_add(bytes);
-        let fits = sum <= self.cap && self.component.take(bytes);
-        if fits && self.process.take(bytes) {
-            self.used = sum;
-            return true;
+        self.last = 0;
+        if sum > self.cap {
+            self.refused = true;
+            return false;
         }
-        if fits {
+        if !self.component.take(bytes) {
+            (self.refused, self.crowded) = (true, true);
+            return false;
+        }
+        if !self.process.take(bytes) {
             self.component.give_back(bytes);
+            (self.refused, self.crowded) = (true, true);
+            return false;
         }
-        self.refused = true;
-        false
+        self.used = sum;
+        self.last = bytes;
+        true
+    }
+
+    /// The growth that was just allowed has not come about.
+    fn undo(&mut self) {
+        let last = std::mem::take(&mut self.last);
+        self.used -= last;
+        self.component.give_back(last);
+        self.process.give_back(last);
     }
 }
 
@@ -93,6 +117,16 @@ impl ResourceLimiter for Memory {
 
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         Ok(self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT) as u64))
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.undo();
+        Ok(())
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.undo();
+        Ok(())
     }
 
     fn instances(&self) -> usize {

@@ -5,8 +5,7 @@
 //!                           └─ a new worker task ────────────────┴─▶ worker ─▶ Response | Failure
 //! ```
 
-use crate::body::Limited;
-use crate::engine::Engine;
+use crate::engine::{CORE_INSTANCES_PER_COMPONENT, Engine, MAX_WEIGHT};
 use crate::failure::{Blame, Cause, Failure, Stage};
 use crate::flight::Job;
 use crate::grant::Grants;
@@ -67,6 +66,7 @@ impl Pool {
     /// When it does not compile, imports what is not there, or imports what was not granted and can't be denied.
     pub async fn load(engine: &Engine, spec: Spec) -> Result<(Self, Vec<Note>), LoadError> {
         let notes = link::notes(&spec)?;
+        let core_instances = spec.component.core_instances;
         let compiler = engine.clone();
         let admitted = spec.component;
         let compiled = tokio::task::spawn_blocking(move || compiler.cache().load(compiler.wasmtime(), &admitted));
@@ -74,6 +74,7 @@ impl Pool {
             Ok(compiled) => compiled.map_err(LoadError::Compile)?,
             Err(join) => return Err(LoadError::Interrupted(join)),
         };
+        let weight = weight(core_instances, &component);
         let pre = link::linker(engine, &spec.grants)
             .and_then(|linker| linker.instantiate_pre(&component))
             .map_err(LoadError::Link)?;
@@ -85,6 +86,7 @@ impl Pool {
         spec.grants.iter().for_each(|(_, grant)| grants.push(grant));
         let blueprint = Blueprint {
             engine: engine.clone(),
+            weight,
             pre,
             env: spec.env,
             plugins: spec.grants,
@@ -133,23 +135,33 @@ impl Pool {
                 Failure::new(Stage::Admit, Blame::Client, Cause::BodyTooLarge, detail).with_request(call.request)
             );
         }
-        let place = match self.0.gate.enter().await {
-            Ok(place) => place,
-            Err(cause) => {
-                let detail = format!("`{}` is busy: {} requests are running", self.name(), limits.concurrency);
-                return Err(Failure::new(Stage::Admit, Blame::Limit, cause, detail).with_request(call.request));
-            }
-        };
-        let request = call.request.map(|body| Limited::body(body, limits.request_body));
-        let (reply, answer) = oneshot::channel();
-        self.post(Job { request, id: call.id, meter: call.meter, keep: call.keep, reply, place });
-        match answer.await {
-            Ok(answer) => answer,
-            // The worker's task is gone without a word: the runtime is shutting down, or the task has panicked.
-            Err(_) => {
-                Err(Failure::new(Stage::Head, Blame::Host, Cause::Closing, "the instance's task ended without a word"))
+        let Call { request, id, meter, keep } = call;
+        let mut request = request;
+        for _ in 0..MISSED_TURNS {
+            let place = match self.0.gate.enter().await {
+                Ok(place) => place,
+                Err(cause) => {
+                    let detail = format!("`{}` is busy: {} requests are running", self.name(), limits.concurrency);
+                    return Err(Failure::new(Stage::Admit, Blame::Limit, cause, detail).with_request(request));
+                }
+            };
+            let (reply, answer) = oneshot::channel();
+            self.post(Job { request, id, meter: Arc::clone(&meter), keep, reply, place });
+            match answer.await {
+                // The instance ended before it took the job: another one will.
+                Ok(Err(Failure { stage: Stage::Admit, cause: Cause::Closing, request: Some(back), .. })) => {
+                    request = *back
+                }
+                Ok(answer) => return answer,
+                // The worker's task is gone without a word: the runtime is shutting down, or the task has panicked.
+                Err(_) => {
+                    let detail = "the instance's task ended without a word";
+                    return Err(Failure::new(Stage::Head, Blame::Host, Cause::Closing, detail));
+                }
             }
         }
+        let detail = format!("instances of `{}` end faster than they take requests", self.name());
+        Err(Failure::new(Stage::Admit, Blame::Guest, Cause::Closing, detail).with_request(request))
     }
 
     /// Hands a job to a waiting instance of this shard, or to a new one.
@@ -165,7 +177,7 @@ impl Pool {
         let mut posts = shard.lock().unwrap_or_else(PoisonError::into_inner);
         posts.retain(Post::open);
         for post in posts.iter().rev() {
-            match post.offer(job, concurrency, blueprint.reuse.requests) {
+            match post.offer(job, concurrency, blueprint) {
                 Ok(()) => return,
                 Err(back) => job = back,
             }
@@ -193,6 +205,16 @@ impl Pool {
     }
 }
 
+/// Places of the engine that one instance of a component takes: an ordinary one takes one.
+fn weight(core_instances: usize, component: &wasmtime::component::Component) -> u32 {
+    let required = component.resources_required();
+    let (memories, tables) = required.map_or((0, 0), |required| (required.num_memories, required.num_tables));
+    let core = u32::try_from(core_instances).unwrap_or(u32::MAX).max(tables).div_ceil(CORE_INSTANCES_PER_COMPONENT);
+    core.max(memories.div_ceil(2)).clamp(1, MAX_WEIGHT)
+}
+
+/// How often a request may meet an instance that is about to end.
+const MISSED_TURNS: u32 = 4;
 /// More workers than a process can hold instances.
 const MAX_WORKERS: u32 = 1 << 24;
 /// Shards beyond this share their lists of waiting instances.

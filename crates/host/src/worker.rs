@@ -6,7 +6,7 @@
 
 use crate::Failure;
 use crate::failure::{Blame, Cause};
-use crate::flight::{Flight, Flights, Job};
+use crate::flight::{Flight, Flights, Job, Phase};
 use crate::guest::Guest;
 use crate::instance::{Blueprint, Live};
 use coracle_telemetry::Stage;
@@ -27,7 +27,8 @@ use wasmtime_wasi_http::{p2, p3};
 
 /// The way to a worker that may take more requests.
 pub(crate) struct Post {
-    jobs: mpsc::UnboundedSender<Job>,
+    jobs: mpsc::UnboundedSender<Arc<Flight>>,
+    flights: Flights,
     load: Arc<Load>,
 }
 
@@ -43,9 +44,10 @@ impl Post {
     pub(crate) fn start(blueprint: &Arc<Blueprint>, job: Job) -> Self {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let load = Arc::new(Load { running: AtomicU32::new(1), taken: AtomicU32::new(1) });
+        let flights = Flights::default();
         let worker = Worker {
             blueprint: Arc::clone(blueprint),
-            flights: Flights::default(),
+            flights: flights.clone(),
             load: Arc::clone(&load),
             effects: std::sync::OnceLock::new(),
         };
@@ -54,7 +56,7 @@ impl Post {
             worker.run(job, inbox).await;
             drop(alive);
         });
-        Self { jobs, load }
+        Self { jobs, flights, load }
     }
 
     pub(crate) fn open(&self) -> bool {
@@ -66,14 +68,20 @@ impl Post {
         clippy::result_large_err,
         reason = "the job is given back to be offered elsewhere; boxing would cost each request"
     )]
-    pub(crate) fn offer(&self, job: Job, concurrency: u32, requests: u32) -> Result<(), Job> {
+    pub(crate) fn offer(&self, job: Job, concurrency: u32, blueprint: &Blueprint) -> Result<(), Job> {
         let full = self.load.running.load(Ordering::Acquire) >= concurrency;
-        if full || self.load.taken.load(Ordering::Relaxed) >= requests {
+        if full || self.load.taken.load(Ordering::Relaxed) >= blueprint.reuse.requests || !self.open() {
             return Err(job);
         }
         self.load.running.fetch_add(1, Ordering::AcqRel);
         self.load.taken.fetch_add(1, Ordering::Relaxed);
-        self.jobs.send(job).map_err(|back| back.0)
+        let flight = self.flights.board(job, Phase::Waiting, &blueprint.limits);
+        if self.jobs.send(flight).is_err() {
+            // The worker has ended in between and will not look again: the request goes back to its caller, who offers
+            // it anew.
+            self.flights.fail_all(&Cause::Closing, Blame::Collateral, "the instance has ended", None);
+        }
+        Ok(())
     }
 }
 
@@ -96,8 +104,8 @@ enum Stop {
 }
 
 impl Worker {
-    async fn run(self, first: Job, inbox: mpsc::UnboundedReceiver<Job>) {
-        let flight = self.flights.board(first, &self.blueprint.limits);
+    async fn run(self, first: Job, inbox: mpsc::UnboundedReceiver<Arc<Flight>>) {
+        let flight = self.flights.board(first, Phase::Starting, &self.blueprint.limits);
         let stop = {
             // The store lives in this future; leaving the block drops it.
             let mut live = pin!(self.live(flight, inbox));
@@ -107,10 +115,12 @@ impl Worker {
             }
             stop
         };
+        // The inbox is gone with the instance: who came between the last look and here is sent on too.
+        self.flights.fail_all(&Cause::Closing, Blame::Collateral, "the instance has ended", None);
         if let Err(Stop::Trap { error, .. } | Stop::Instantiate(error)) = stop
             && self.blueprint.log.admit(TRAP_LOG_BYTES)
         {
-            tracing::warn!(component = %self.blueprint.name, "guest trapped: {error:?}");
+            tracing::warn!(component = %self.blueprint.name, "guest trapped: {}", cut(&format!("{error:?}")));
         }
     }
 
@@ -119,12 +129,16 @@ impl Worker {
         let limits = &self.blueprint.limits;
         let exclusive = self.blueprint.exclusive();
         let running = self.blueprint.engine.running();
+        let mut loose = Duration::ZERO;
         let mut alarm =
             pin!(tokio::time::sleep_until(self.flights.earliest().unwrap_or_else(tokio::time::Instant::now)));
         let result = poll_fn(|cx| {
             let before = thread_cpu();
             let polled = live.as_mut().poll(cx);
-            let over = self.flights.charge(thread_cpu().saturating_sub(before), limits);
+            let cpu = thread_cpu().saturating_sub(before);
+            // Work that outlives its request runs on nobody's budget, so it gets one of its own, new with each request.
+            loose = if self.flights.none() { loose + cpu } else { Duration::ZERO };
+            let over = self.flights.charge(cpu, limits) || loose > limits.cpu_per_request;
             if polled.is_ready() {
                 return polled;
             }
@@ -180,6 +194,8 @@ impl Worker {
         } else {
             (Cause::NoResponse, format!("`{name}` ended without a response: {error}"))
         };
+        // An instance that left a request without an answer gets no other.
+        self.load.taken.store(u32::MAX, Ordering::Relaxed);
         flight.fail(Failure::new(Stage::Head, Blame::Guest, cause, detail), self.effects());
         Ok(())
     }
@@ -204,7 +220,8 @@ impl Worker {
                 format!("no room for an instance of `{name}`: {error}"),
             ),
             Stop::Instantiate(error) => {
-                (Cause::Instantiate, Blame::Guest, format!("`{name}` could not be instantiated: {error:#}"))
+                let text = format!("`{name}` could not be instantiated: {error:#}");
+                (Cause::Instantiate, Blame::Guest, cut(&text).to_owned())
             }
             Stop::Trap { memory: true, .. } => (
                 Cause::MemoryLimit,
@@ -229,10 +246,14 @@ impl Worker {
     }
 
     /// The life of the instance.
-    async fn live(&self, first: Arc<Flight>, inbox: mpsc::UnboundedReceiver<Job>) -> Result<(), Stop> {
+    async fn live(&self, first: Arc<Flight>, inbox: mpsc::UnboundedReceiver<Arc<Flight>>) -> Result<(), Stop> {
         let places = self.blueprint.engine.places();
-        let Ok(_place) = places.try_acquire_owned() else { return Err(Stop::NoRoom) };
-        let Live { mut store, proxy, number } = self.blueprint.make(&self.flights).await.map_err(Stop::Instantiate)?;
+        let Ok(_place) = places.try_acquire_many_owned(self.blueprint.weight) else { return Err(Stop::NoRoom) };
+        let Live { mut store, proxy, number } =
+            self.blueprint.make(&self.flights).await.map_err(|(error, crowded)| match crowded {
+                true => Stop::NoRoom,
+                false => Stop::Instantiate(error),
+            })?;
         let _ = self.effects.set(store.data().tasks.effects());
         let shift = Shift { worker: self, proxy: &proxy, number };
         let result = store.run_concurrent(async |accessor| shift.serve(accessor, first, inbox).await).await.flatten();
@@ -258,7 +279,7 @@ impl Shift<'_> {
         &self,
         accessor: &Accessor<Guest>,
         first: Arc<Flight>,
-        mut inbox: mpsc::UnboundedReceiver<Job>,
+        mut inbox: mpsc::UnboundedReceiver<Arc<Flight>>,
     ) -> wasmtime::Result<()> {
         let blueprint = &self.worker.blueprint;
         let mut running = FuturesUnordered::new();
@@ -270,9 +291,8 @@ impl Shift<'_> {
             tokio::select! {
                 biased;
                 Some(landed) = running.next(), if !idle => landed?,
-                job = next(&mut inbox, idle.then_some(blueprint.reuse.idle)), if open => match job {
-                    Some(job) => {
-                        let flight = self.worker.flights.board(job, &blueprint.limits);
+                flight = next(&mut inbox, idle.then_some(blueprint.reuse.idle)), if open => match flight {
+                    Some(flight) => {
                         running.push(self.fly(accessor, flight, taken));
                         taken += 1;
                         open = taken < blueprint.reuse.requests;
@@ -281,8 +301,7 @@ impl Shift<'_> {
                         open = false;
                         // Whatever was sent before this moment is still served.
                         inbox.close();
-                        while let Ok(job) = inbox.try_recv() {
-                            let flight = self.worker.flights.board(job, &blueprint.limits);
+                        while let Ok(flight) = inbox.try_recv() {
                             running.push(self.fly(accessor, flight, taken));
                             taken += 1;
                         }
@@ -305,6 +324,9 @@ impl Shift<'_> {
         let Some(prepared) = accessor.with(|mut store| -> wasmtime::Result<_> {
             let effects = store.data_mut().tasks.effects().load(Ordering::Relaxed);
             let Some((request, outcome)) = flight.enter(limits, effects) else { return Ok(None) };
+            if store.data_mut().unseen_effects {
+                store.data_mut().tasks.effect();
+            }
             let prepared =
                 Prepared::new(store.as_context_mut(), self.proxy, request, <Guest as WasiHttpView>::http, outcome)?;
             let task = match &prepared {
@@ -335,7 +357,7 @@ impl Shift<'_> {
 }
 
 /// The next job; `None` when there will be none, or none came while the instance was idle.
-async fn next(inbox: &mut mpsc::UnboundedReceiver<Job>, idle: Option<Duration>) -> Option<Job> {
+async fn next(inbox: &mut mpsc::UnboundedReceiver<Arc<Flight>>, idle: Option<Duration>) -> Option<Arc<Flight>> {
     match idle {
         Some(idle) => tokio::time::timeout(idle, inbox.recv()).await.ok().flatten(),
         None => inbox.recv().await,
@@ -357,8 +379,13 @@ fn trap_text(error: &wasmtime::Error) -> String {
     }
 }
 
-/// A trap's text with its frames is about this long; it counts against the component's log rate.
-const TRAP_LOG_BYTES: usize = 2048;
+/// Names in a text like this are the guest's choice, and so is their length.
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(TRAP_LOG_BYTES)).unwrap_or(text)
+}
+
+/// A trap's text with its frames is at most this long; it counts against the component's log rate.
+const TRAP_LOG_BYTES: usize = 4096;
 
 /// CPU time of this thread. The poll of an instance runs on one thread from its beginning to its end.
 fn thread_cpu() -> Duration {

@@ -85,6 +85,8 @@ impl Plugin for Files {
         let Grant::Given(grant) = grant else { return Ok(()) };
         let Some(Directories(directories)) = grant.downcast_ref() else { return Ok(()) };
         for directory in directories {
+            // Nobody sees a write to a file leave, so a guest that may write is never asked twice.
+            seed.unseen_effects |= directory.write;
             let access = if directory.write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
             let opened = seed.wasi.preopened_dir(&directory.from, &directory.to, access);
             let context = || format!("the granted directory {} can't be opened", directory.from.display());

@@ -1,8 +1,9 @@
-//! Burns CPU without end: `when=before` the head, `when=after` the head and the bytes "some\n". `ms=N` burns N ms by the
+//! Burns CPU without end: `when=before` the head, `when=after` the head and the bytes "some\n", `when=post`
+//! the whole response "whole\n" and `ms=` later. `ms=N` alone burns N ms by the
 //! monotonic clock and answers "done\n"; without either: 200 "alive\n".
 
 use coracle_guests_contract::burn;
-use coracle_guests_p3::{Answer, respond, service, spawn_local, target, text, text_headers, wit_stream};
+use coracle_guests_p3::{Answer, respond, service, spawn_local, target, text, text_headers, wait, wit_stream};
 use wasip3::clocks::monotonic_clock;
 use wasip3::http::types::Request;
 
@@ -19,6 +20,13 @@ async fn handle(request: Request) -> Answer {
                 forever()
             });
             return Ok(respond(200, text_headers(), Some(reader)));
+        }
+        Some("post") => {
+            spawn_local(async move {
+                wait(target.number("ms", 0)).await;
+                forever()
+            });
+            return Ok(text(200, "whole\n"));
         }
         _ => {}
     }

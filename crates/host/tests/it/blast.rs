@@ -5,6 +5,7 @@ use coracle_host::{Cause, full};
 use coracle_manifest::{Limits, Reuse};
 use coracle_telemetry::{Blame, Stage};
 use http_body_util::BodyExt as _;
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_trap_before_the_head_gives_the_request_back_whole() {
@@ -62,6 +63,39 @@ async fn a_client_that_goes_away_ends_its_guest() {
         assert!(tokio::time::timeout(std::time::Duration::from_millis(50), call).await.is_err(), "{name}");
         rig.pool.drained().await;
         assert_eq!(rig.pool.status().memory, 0, "{name}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_spin_after_the_response_ends_and_holds_nobody_up() {
+    for (name, concurrency) in [("p3/spin", 1), ("p3/spin", 8), ("p2/spin", 1)] {
+        let limits = Limits { cpu_per_request: Duration::from_millis(100), ..Limits::default() };
+        let rig = Rig::new(name, limits, Reuse { requests: 100, concurrency, ..Reuse::default() }).await;
+        let response = rig.get("/?when=post&ms=5").await.unwrap();
+        assert_eq!(text(response).await.unwrap(), "whole\n", "{name} {concurrency}");
+        // These come while the first one's instance waits, spins and is ended; each finds another in the end.
+        for _ in 0..5 {
+            let response = rig.get("/").await.unwrap();
+            assert_eq!(text(response).await.unwrap(), "alive\n", "{name} {concurrency}");
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+        rig.pool.retire();
+        rig.pool.drained().await;
+        assert_eq!(rig.pool.status().memory, 0, "{name} {concurrency}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_stands_still_gives_its_place_back() {
+    both("drip", async |name| {
+        let limits = Limits { concurrency: 1, deadline: Duration::from_millis(100), ..Limits::default() };
+        let rig = Rig::new(&name, limits, Reuse::default()).await;
+        let unread = rig.get("/?n=1000&ms=1").await.unwrap();
+        rig.pool.drained().await;
+        let next = rig.get("/?n=1&ms=1").await.unwrap();
+        text(next).await.unwrap();
+        text(unread).await.expect_err("the body broke off");
     })
     .await;
 }
