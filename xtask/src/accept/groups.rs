@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 /// How long a group may take to end by itself: longer than coracle gives running requests and its upstreams together.
@@ -19,8 +20,9 @@ static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 pub fn end_on_signal() -> Result<()> {
     ctrlc::set_handler(|| {
         eprintln!("\ninterrupted: ending what was started");
-        let groups = std::mem::take(&mut *GROUPS.lock().unwrap_or_else(PoisonError::into_inner));
-        for group in &groups {
+        // Held until the end, so that nothing new is started meanwhile.
+        let groups = GROUPS.lock().unwrap_or_else(PoisonError::into_inner);
+        for group in groups.iter() {
             let _ = killpg(*group, Signal::SIGTERM);
         }
         groups.iter().for_each(|group| kill_late(*group));
@@ -79,6 +81,8 @@ impl Drop for Group {
 fn kill_late(group: Pid) {
     let begin = Instant::now();
     while killpg(group, None).is_ok() && begin.elapsed() < GRACE {
+        // A leader that nobody has waited for still counts as its group.
+        let _ = waitpid(group, Some(WaitPidFlag::WNOHANG));
         sleep(Duration::from_millis(20));
     }
     let _ = killpg(group, Signal::SIGKILL);

@@ -219,7 +219,7 @@ async fn serve(edge: &Edge, signals: &mut Signals) -> Result<Exit, Failure> {
         };
         match asked {
             Some(Asked::Reload) => {}
-            Some(Asked::End(_)) => break,
+            Some(Asked::End) => break,
             None => {
                 return Err(Failure {
                     exit: Exit::Bug,
@@ -248,8 +248,7 @@ async fn serve(edge: &Edge, signals: &mut Signals) -> Result<Exit, Failure> {
 /// What a signal asks for.
 enum Asked {
     Reload,
-    /// The end; with the exit code of an end at once.
-    End(Exit),
+    End,
 }
 
 /// The signals of the process, caught from its making on.
@@ -268,8 +267,8 @@ impl Signals {
     async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.hangup.recv() => Asked::Reload,
-            _ = self.interrupt.recv() => Asked::End(Exit::Interrupted),
-            _ = self.terminate.recv() => Asked::End(Exit::Terminated),
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.terminate.recv() => Asked::End,
         }
     }
 
