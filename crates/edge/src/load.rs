@@ -121,18 +121,20 @@ impl Loader {
 
     /// Reads the manifest and has each plugin read its tables. `None` when something is wrong.
     fn check(&self, diagnostics: &mut Diagnostics) -> Result<Option<Checks>, LoadError> {
+        let mut tables = Tables::default();
+        let mut look = |app: &App, found: &mut Diagnostics| tables = check_tables(app, &self.plugins, found);
         let app = match &self.source {
-            AppSource::Given(app) => Some((**app).clone()),
+            AppSource::Given(app) => {
+                look(app, diagnostics);
+                Some((**app).clone())
+            }
             AppSource::Manifest { path, variant, variables } => {
-                read_manifest(path, variant.as_deref(), variables, &self.plugins, diagnostics)?
+                let options = Reading { path, variant: variant.as_deref(), variables, plugins: &self.plugins };
+                options.read(diagnostics, &mut look)?
             }
         };
-        let Some(app) = app else { return Ok(None) };
-        let (stores, grants) = check_tables(&app, &self.plugins, diagnostics);
-        if diagnostics.has_errors() {
-            return Ok(None);
-        }
-        Ok(Some(Checks { app, grants, stores }))
+        let (stores, grants) = tables;
+        Ok(app.filter(|_| !diagnostics.has_errors()).map(|app| Checks { app, grants, stores }))
     }
 
     async fn components(
@@ -260,28 +262,36 @@ impl Loader {
     }
 }
 
-fn read_manifest(
-    path: &Path,
-    variant: Option<&str>,
-    variables: &BTreeMap<String, String>,
-    plugins: &[Arc<dyn Plugin>],
-    diagnostics: &mut Diagnostics,
-) -> Result<Option<App>, LoadError> {
-    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
-    let source = Arc::new(Source::load(path).map_err(unreadable)?);
-    let whole = std::path::absolute(path).map_err(unreadable)?;
-    let grants: Vec<_> = plugins.iter().map(|plugin| plugin.name()).collect();
-    let stores: Vec<_> = plugins.iter().filter_map(|plugin| plugin.store()).map(|(kind, _)| kind).collect();
-    let options = CheckOptions {
-        env: variant,
-        variables: &|name| variables.get(name).cloned(),
-        known_grants: &grants,
-        known_store_kinds: &stores,
-        base_dir: whole.parent().unwrap_or(Path::new("/")),
-    };
-    let (app, found) = coracle_manifest::check(source, &options);
-    diagnostics.append(found);
-    Ok(app)
+/// How a manifest is read.
+struct Reading<'a> {
+    path: &'a Path,
+    variant: Option<&'a str>,
+    variables: &'a BTreeMap<String, String>,
+    plugins: &'a [Arc<dyn Plugin>],
+}
+
+impl Reading<'_> {
+    fn read(
+        &self,
+        diagnostics: &mut Diagnostics,
+        look: &mut dyn FnMut(&App, &mut Diagnostics),
+    ) -> Result<Option<App>, LoadError> {
+        let unreadable = |source| LoadError::Unreadable { path: self.path.to_owned(), source };
+        let source = Arc::new(Source::load(self.path).map_err(unreadable)?);
+        let whole = std::path::absolute(self.path).map_err(unreadable)?;
+        let grants: Vec<_> = self.plugins.iter().map(|plugin| plugin.name()).collect();
+        let stores: Vec<_> = self.plugins.iter().filter_map(|plugin| plugin.store()).map(|(kind, _)| kind).collect();
+        let options = CheckOptions {
+            env: self.variant,
+            variables: &|name| self.variables.get(name).cloned(),
+            known_grants: &grants,
+            known_store_kinds: &stores,
+            base_dir: whole.parent().unwrap_or(Path::new("/")),
+        };
+        let (app, found) = coracle_manifest::check_with(source, &options, look);
+        diagnostics.append(found);
+        Ok(app)
+    }
 }
 
 type Tables = (BTreeMap<String, Checked>, BTreeMap<String, Vec<(usize, Checked)>>);

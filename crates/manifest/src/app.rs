@@ -72,7 +72,8 @@ pub struct GrantEntry {
 /// Which requests go where.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// In lower case and without port; `None` is every host that no other route names.
+    /// In lower case and without port; `None` is every host. A route for one host is tried first; a request it doesn't match
+    /// falls through to the routes without.
     pub host: Option<String>,
     /// In upper case, each once; empty is every method.
     pub methods: Vec<String>,

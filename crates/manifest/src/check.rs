@@ -12,6 +12,16 @@ const MAX_VARIANTS: usize = 16;
 ///
 /// Variants that aren't chosen are checked too, as far as that needs no variables.
 pub fn check(source: Arc<Source>, options: &CheckOptions<'_>) -> (Option<App>, Diagnostics) {
+    check_with(source, options, &mut |_, _| {})
+}
+
+/// Checks a manifest together with those who know more of it, such as plugins: `look` is shown the app as far as it could
+/// be read, also when there are errors, so that one report holds everything that is wrong.
+pub fn check_with(
+    source: Arc<Source>,
+    options: &CheckOptions<'_>,
+    look: &mut dyn FnMut(&App, &mut Diagnostics),
+) -> (Option<App>, Diagnostics) {
     let mut diags = Diagnostics::new();
     let mut document = parse::document(&source, &mut diags);
     let broken = !diags.is_empty();
@@ -25,7 +35,7 @@ pub fn check(source: Arc<Source>, options: &CheckOptions<'_>) -> (Option<App>, D
         }
     }
     let mut found = Diagnostics::new();
-    let app = read_variant(&source, chosen, options, &mut found);
+    let app = read_variant(&source, chosen, options, &mut found, look);
     if broken {
         if !document.lost {
             keep_certain(&found, &source, &mut diags);
@@ -44,16 +54,18 @@ fn read_variant(
     table: Table,
     options: &CheckOptions<'_>,
     diags: &mut Diagnostics,
+    look: &mut dyn FnMut(&App, &mut Diagnostics),
 ) -> Option<App> {
     let mut root = Node::new(Span::new(0, 0), Value::Table(table));
     let unfilled = variables::substitute(&mut root, source, options.variables, diags);
     let Value::Table(table) = &root.value else { return None };
     let mut found = Diagnostics::new();
     let app = read::app(table, source, options, &mut found);
+    look(&app, &mut found);
     for item in found.iter().filter(|item| !item.span.is_some_and(|span| unfilled.contains(&span))) {
         diags.push(item.clone());
     }
-    app
+    Some(app)
 }
 
 /// After syntax errors: keeps what is wrong for certain, which is what other lines say themselves. What seems to be
@@ -96,7 +108,7 @@ fn check_others(
         let mut table = base.clone();
         variant::merge(&mut table, over);
         let mut found = Diagnostics::new();
-        read_variant(source, table, &lenient, &mut found);
+        read_variant(source, table, &lenient, &mut found, &mut |_, _| {});
         for item in found.iter().filter(|item| judged.contains(&item.code)) {
             if !already(diags, item) {
                 let label = if item.label.is_empty() { String::new() } else { format!("{} ", item.label) };

@@ -39,7 +39,8 @@ impl App {
         let root = line.root(flags);
         let CommandLine { text, mut diags } = line;
         let source = Arc::new(Source::new("command line", text));
-        let app = read::app(&root, &source, options, &mut diags).filter(|_| !diags.has_errors());
+        let app = read::app(&root, &source, options, &mut diags);
+        let app = (!diags.has_errors()).then_some(app);
         (app, diags, source)
     }
 }

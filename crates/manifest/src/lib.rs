@@ -36,7 +36,7 @@ pub use app::{
     App, Build, Component, ComponentSource, Destination, GrantEntry, Restart, Route, StaticFiles, Store, Target,
     Upstream,
 };
-pub use check::check;
+pub use check::{check, check_with};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use flags::Flags;
 pub use limits::{Limits, Reuse};

@@ -6,7 +6,7 @@ use std::path::Path;
 /// What a check depends on beside the text.
 #[derive(Clone, Copy)]
 pub struct CheckOptions<'a> {
-    /// The variant to lay over the manifest (`--env prod`).
+    /// The variant to lay over the manifest (`--variant prod`).
     pub env: Option<&'a str>,
     /// The value of a `{{ NAME }}`; usually the environment of the process.
     pub variables: &'a dyn Fn(&str) -> Option<String>,

@@ -21,7 +21,7 @@ pub fn schema(grants: &[(&str, Value)], stores: &[(&str, Value)]) -> Value {
             "store": by_name("Places for state, by name.", "#/definitions/store"),
             "config": { "description": "Values for wasi:config. Nested tables are joined by dots.", "type": "object" },
             "env": {
-                "description": "Variants, by name: laid over the rest of the manifest with --env NAME. Tables merge, everything else is replaced.",
+                "description": "Variants, by name: laid over the rest of the manifest with --variant NAME. Tables merge, everything else is replaced.",
                 "type": "object", "additionalProperties": { "type": "object" },
             },
         }),

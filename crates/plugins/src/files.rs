@@ -149,7 +149,10 @@ fn existing_directory(item: &Node, from: &str, check: &mut Check<'_>) -> Option<
             item.invalid(check.diagnostics, format!("`{from}` is not a directory"), help)
         }
         Err(error) => {
-            let message = format!("the directory `{from}` can't be read: {}", error.kind());
+            let message = match error.kind() {
+                std::io::ErrorKind::NotFound => format!("there is no directory `{from}`"),
+                kind => format!("the directory `{from}` can't be read: {kind}"),
+            };
             item.invalid(check.diagnostics, message, format!("create {} or correct the path", path.display()))
         }
     }

@@ -16,12 +16,12 @@ use std::sync::Arc;
 
 pub fn run(options: &Check) -> Result<Exit, Failure> {
     let known = Known::new();
-    let Read { app, mut diagnostics, source, bare } = read(options.path.as_deref(), &options.app, &known)?;
-    if let Some(app) = &app {
-        coracle_edge::check_tables(app, &known.plugins, &mut diagnostics);
-        let mut check = Components { known: &known, diagnostics: &mut diagnostics, bare };
+    let mut look = |app: &App, bare: bool, diagnostics: &mut Diagnostics| {
+        coracle_edge::check_tables(app, &known.plugins, diagnostics);
+        let mut check = Components { known: &known, diagnostics, bare };
         app.components.values().for_each(|component| check.component(component));
-    }
+    };
+    let Read { app, diagnostics, source, bare } = read(options.path.as_deref(), &options.app, &known, &mut look)?;
     let well = !diagnostics.has_errors();
     if options.json {
         let count = |severity| diagnostics.iter().filter(|item| item.severity == severity).count();
@@ -48,11 +48,17 @@ pub struct Read {
     pub bare: bool,
 }
 
-/// Reads what `path` names, as `up` would.
+/// Reads what `path` names, as `up` would. `look` is shown the app as far as it could be read, and whether there is no
+/// manifest.
 ///
 /// # Errors
 /// When it isn't there or can't be read.
-pub fn read(path: Option<&Path>, options: &AppOptions, known: &Known) -> Result<Read, Failure> {
+pub fn read(
+    path: Option<&Path>,
+    options: &AppOptions,
+    known: &Known,
+    look: &mut dyn FnMut(&App, bool, &mut Diagnostics),
+) -> Result<Read, Failure> {
     let variables = commands::variables(options);
     let lookup = |name: &str| variables.get(name).cloned();
     let variant = options.variant.as_deref();
@@ -63,13 +69,17 @@ pub fn read(path: Option<&Path>, options: &AppOptions, known: &Known) -> Result<
             let source = Arc::new(source.map_err(Failure::mend)?);
             let whole = here.join(&path);
             let base_dir = whole.parent().unwrap_or(&here);
-            let (app, diagnostics) =
-                coracle_manifest::check(Arc::clone(&source), &known.options(variant, &lookup, base_dir));
+            let known = known.options(variant, &lookup, base_dir);
+            let mut look = |app: &App, diagnostics: &mut Diagnostics| look(app, false, diagnostics);
+            let (app, diagnostics) = coracle_manifest::check_with(Arc::clone(&source), &known, &mut look);
             Ok(Read { app, diagnostics, source, bare: false })
         }
         Subject::Component(path) => {
             let flags = Flags { component: path, ..Flags::default() };
-            let (app, diagnostics, source) = App::single(&flags, &known.options(None, &lookup, &here));
+            let (app, mut diagnostics, source) = App::single(&flags, &known.options(None, &lookup, &here));
+            if let Some(app) = &app {
+                look(app, true, &mut diagnostics);
+            }
             Ok(Read { app, diagnostics, source, bare: true })
         }
     }

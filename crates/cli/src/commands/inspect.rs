@@ -14,7 +14,8 @@ use std::fmt::Write as _;
 
 pub fn run(options: &Inspect) -> Result<Exit, Failure> {
     let known = Known::new();
-    let Read { app, diagnostics, source, .. } = check::read(options.path.as_deref(), &options.app, &known)?;
+    let Read { app, diagnostics, source, .. } =
+        check::read(options.path.as_deref(), &options.app, &known, &mut |_, _, _| {})?;
     let Some(app) = app else {
         return Err(Failure::report(diagnostics.render(&source, output::stderr_colour())));
     };

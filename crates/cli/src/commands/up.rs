@@ -204,7 +204,7 @@ fn announce(edge: &Edge, bare: bool) {
             _ => tracing::info!("admin on http://{addr}"),
         }
     }
-    let option = if bare { ", or start with --grant" } else { "" };
+    let option = if bare { ", or start with --grant NAME=VALUE" } else { "" };
     for note in edge.notes() {
         tracing::warn!(component = note.component, "{}{option}", note.text);
     }

@@ -47,6 +47,20 @@ backend = "sqlight"
 }
 
 #[test]
+fn the_manifests_own_mistakes_hide_none_of_its_grants() {
+    let folder = Folder::with(
+        "name = \"app\"\n[component.app]\nsource = \"app.wasm\"\nlimts = {}\n[component.app.grants]\n\
+         http = [\"api.example.com\"]\nkeyvalue = [{ store = \"cahe\" }]\n[store.cache]\ntype = \"keyvalue\"\n\
+         [[route]]\npath = \"/*\"\nto = \"ap\"\n",
+    );
+    let shown = folder.run(&["check"]).shown();
+    for part in ["did you mean `limits`?", "lacks a scheme", "did you mean `cache`?", "did you mean `app`?", "4 errors"]
+    {
+        assert!(shown.contains(part), "`{part}` is not in:\n{shown}");
+    }
+}
+
+#[test]
 fn json_findings_have_their_places() {
     let folder = Folder::with(&manifest("app.wasm").replace("to =", "too ="));
     let ran = folder.run(&["check", "--json"]);

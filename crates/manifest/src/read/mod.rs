@@ -22,13 +22,8 @@ struct Reading<'a> {
     upstreams: BTreeMap<&'a str, Span>,
 }
 
-/// Reads the root table. `None` when the app can't be put together; there is at least one error then.
-pub(crate) fn app(
-    root: &Table,
-    source: &Arc<Source>,
-    options: &CheckOptions<'_>,
-    diags: &mut Diagnostics,
-) -> Option<App> {
+/// Reads the root table: the app as far as it could be read, and in the diagnostics what could not.
+pub(crate) fn app(root: &Table, source: &Arc<Source>, options: &CheckOptions<'_>, diags: &mut Diagnostics) -> App {
     let mut reader = TableReader::new(root, Span::default(), "the manifest");
     let name = app_name(&mut reader, diags);
     let mut reading =
@@ -43,8 +38,9 @@ pub(crate) fn app(
     // A variant is taken out before; asking makes `env` a known key.
     reader.get("env");
     reader.finish(diags);
-    let app = App {
-        name: name?,
+    App {
+        // Only an app without errors is handed out, and that has a name.
+        name: name.unwrap_or_default(),
         base_dir: options.base_dir.to_path_buf(),
         components,
         routes,
@@ -52,8 +48,7 @@ pub(crate) fn app(
         stores,
         config,
         source: source.clone(),
-    };
-    (!diags.has_errors()).then_some(app)
+    }
 }
 
 fn app_name(reader: &mut TableReader<'_>, diags: &mut Diagnostics) -> Option<String> {
