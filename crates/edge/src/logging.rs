@@ -1,9 +1,12 @@
 //! Own events on standard error, as text for people or JSON for machines. Called once, by the command line.
 //!
 //! Lines of guests (target `guest`) and of supervised processes (target `upstream`) keep their text and carry in brackets whose
-//! they are; the access log goes to standard output and is not made here.
+//! they are; the access log goes to standard output and is not made here. No text from outside can begin a line of its own or
+//! steer a terminal: control characters are spelled out, and lines of our own that go on are marked. A log that can't be written
+//! is lost, and never ends the process.
 
 use coracle_telemetry::Format;
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -16,7 +19,12 @@ use tracing_subscriber::registry::LookupSpan;
 /// read counts as "info". A second call changes nothing.
 pub fn init(format: Format, level: &str, colour: bool) {
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        // It reports a failed write with `eprintln!`, which panics when standard error is what failed.
+        .log_internal_errors(false);
     let set = match format {
         Format::Text => builder.event_format(Text { colour }).try_init(),
         Format::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
@@ -24,6 +32,11 @@ pub fn init(format: Format, level: &str, colour: bool) {
     // A test or an embedding program may have a log of its own.
     drop(set);
 }
+
+/// Bytes of one event's text; the rest is cut off.
+const MAX_TEXT: usize = 8 * 1024;
+/// Before each further line of a message of our own, such as a report of what is wrong with a manifest.
+const GOES_ON: &str = "\n      | ";
 
 /// One line an event: `WARN message key=value`, or `[name] text` for those we speak for.
 struct Text {
@@ -44,7 +57,8 @@ where
             let request =
                 fields.take(&["request"]).map(|id| format!(" {}", id.get(..8).unwrap_or(&id))).unwrap_or_default();
             let (before, after) = if self.colour { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
-            return writeln!(writer, "{before}[{name}{request}]{after} {}", fields.message);
+            let (whose, text) = (format!("{name}{request}"), plain(&fields.message));
+            return writeln!(writer, "{before}[{}]{after} {}", cut(&plain(&whose)), cut(&text));
         }
         let level = *event.metadata().level();
         let (before, after) = match (self.colour, level) {
@@ -53,12 +67,32 @@ where
             (true, Level::WARN) => ("\x1b[33m", "\x1b[0m"),
             (true, _) => ("\x1b[2m", "\x1b[0m"),
         };
-        write!(writer, "{before}{level:>5}{after} {}", fields.message)?;
+        let lines: Vec<_> = fields.message.trim_end_matches('\n').split('\n').map(plain).collect();
+        let mut text = lines.join(GOES_ON);
         for (key, value) in &fields.others {
-            write!(writer, " {key}={value}")?;
+            write!(text, " {key}={}", plain(value))?;
         }
-        writeln!(writer)
+        writeln!(writer, "{before}{level:>5}{after} {}", cut(&text))
     }
+}
+
+/// Text on one line, with control characters spelled out.
+fn plain(text: &str) -> Cow<'_, str> {
+    let steers = |character: char| character.is_control() && character != '\t';
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut spelled = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if steers(character) { spelled.extend(character.escape_default()) } else { spelled.push(character) }
+    }
+    Cow::Owned(spelled)
+}
+
+/// At most `MAX_TEXT` bytes of it.
+fn cut(text: &str) -> &str {
+    let end = text.floor_char_boundary(MAX_TEXT);
+    text.get(..end).unwrap_or(text)
 }
 
 /// The fields of one event as text.

@@ -7,6 +7,7 @@ mod components;
 mod drain;
 mod fallback;
 mod guests;
+mod logging;
 mod process;
 mod raw;
 mod reload;
