@@ -2,7 +2,7 @@
 //!
 //! What this file adds: the part of the path a route's wildcard matched is looked up; a file for paths that don't exist
 //! (single-page apps); nothing whose name begins with a dot, save `.well-known`; and no path that could mean another one:
-//! `..` segments, backslashes and encoded slashes are "not found".
+//! `..` segments, backslashes and encoded slashes are "not found", and so is what a link leads out of the directory to.
 
 use crate::call::Answer;
 use crate::respond::Refusal;
@@ -12,8 +12,9 @@ use coracle_telemetry::{Blame, Stage};
 use http::header::LOCATION;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty};
+use percent_encoding::percent_decode_str;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tower_http::services::fs::ServeFileSystemResponseBody;
 use tower_http::services::{ServeDir, ServeFile};
 
@@ -21,6 +22,7 @@ use tower_http::services::{ServeDir, ServeFile};
 #[derive(Clone, Debug)]
 pub struct StaticFiles {
     dir: ServeDir,
+    root: PathBuf,
     /// Answers for a directory.
     index: String,
     /// Answers for paths that don't exist.
@@ -35,6 +37,7 @@ impl StaticFiles {
         let prefix = if path.is_wildcard() { path.segments().len() } else { 0 };
         Self {
             dir: ServeDir::new(&files.dir),
+            root: files.dir.clone(),
             index: files.index.clone(),
             not_found: files.not_found.as_ref().map(|file| files.dir.join(file)),
             prefix,
@@ -51,16 +54,14 @@ impl StaticFiles {
         }
         let head = request.map(|_| Empty::<bytes::Bytes>::new());
         let wanted = head.uri().clone();
-        let found = match self.file_path(wanted.path()).and_then(|path| path.parse().ok()) {
-            Some(path) => {
-                let mut inner = head.clone();
-                *inner.uri_mut() = path;
-                missing_as_none(self.dir.clone().try_call(inner).await)
-            }
+        let found = match self.file_path(wanted.path()) {
+            Some(path) => self.file(&path, head.clone()).await,
             None => Ok(None),
         };
         let found = match (found, &self.not_found) {
-            (Ok(None), Some(file)) => missing_as_none(ServeFile::new(file).try_call(head).await),
+            (Ok(None), Some(file)) if self.holds(file.clone()).await => {
+                missing_as_none(ServeFile::new(file).try_call(head).await)
+            }
             (found, _) => found,
         };
         match found {
@@ -74,6 +75,26 @@ impl StaticFiles {
                 Err(Failure::new(Stage::Head, Blame::Host, Cause::Trap, detail))
             }
         }
+    }
+
+    /// The file at a path of `file_path`, if there is one.
+    async fn file(&self, path: &str, mut head: http::Request<Empty<bytes::Bytes>>) -> io::Result<Option<FileResponse>> {
+        let Ok(decoded) = percent_decode_str(path).decode_utf8() else { return Ok(None) };
+        let Ok(uri) = path.parse() else { return Ok(None) };
+        if !self.holds(self.root.join(decoded.trim_start_matches('/'))).await {
+            return Ok(None);
+        }
+        *head.uri_mut() = uri;
+        missing_as_none(self.dir.clone().try_call(head).await)
+    }
+
+    /// Whether a file exists and is below the directory when every link is followed: a component that may write into the
+    /// directory must not be able to publish what lies beside it. The file is opened afterwards, by its name, so whoever swaps
+    /// a file for a link in between still gets through; nothing but opening both in one step would close that.
+    async fn holds(&self, file: PathBuf) -> bool {
+        let root = self.root.clone();
+        let beneath = move || -> io::Result<bool> { Ok(file.canonicalize()?.starts_with(Path::canonicalize(&root)?)) };
+        matches!(tokio::task::spawn_blocking(beneath).await, Ok(Ok(true)))
     }
 
     /// The path below the directory, still percent-encoded; `None` when it is not one we serve.

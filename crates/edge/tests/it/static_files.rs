@@ -100,3 +100,24 @@ async fn nothing_outside_or_hidden_is_served() {
         assert!(!reply.contains("\r\n\r\nsecret") && !reply.contains("script"), "{path} got {reply}");
     }
 }
+
+#[tokio::test]
+async fn a_link_leads_no_further_than_the_directory() {
+    let app = app("path = \"/*\"\nstatic = \"site\"").await;
+    let site = app.dir.path().join("site");
+    for (to, link) in [
+        ("../secret.txt", "file.txt"),
+        ("../secret.txt", "docs/deep/index.html"),
+        ("..", "out"),
+        ("app.js", "same.js"),
+        ("docs", "manual"),
+    ] {
+        std::os::unix::fs::symlink(to, site.join(link)).unwrap();
+    }
+    for path in ["/file.txt", "/docs/deep/", "/out/secret.txt", "/%66ile.txt", "/out/", "/out"] {
+        let reply = app.get(path).await;
+        assert_eq!((reply.status, reply.text().contains("secret\n")), (StatusCode::NOT_FOUND, false), "{path}");
+    }
+    assert_eq!(app.get("/same.js").await.text(), "script");
+    assert_eq!(app.get("/manual/a%20b.txt").await.text(), "spaced");
+}
