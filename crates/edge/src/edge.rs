@@ -246,7 +246,7 @@ impl Hub {
                 () = self.files.changed() => None,
                 Some(answer) = self.reloads.recv() => Some(answer),
             };
-            let outcome = Box::pin(self.reload()).await;
+            let Some(outcome) = self.reload_unless_ended(&mut signals).await else { break };
             match (answer, outcome) {
                 (Some(answer), outcome) => drop(answer.send(outcome)),
                 (None, Ok(_)) => {}
@@ -257,6 +257,32 @@ impl Hub {
         tokio::select! {
             () = Box::pin(self.end()) => {}
             () = hurried(&mut signals, &now) => {}
+        }
+    }
+
+    /// Reloads, again for each signal that asks so meanwhile. `None` when the shutdown has begun: what was built aside is
+    /// dropped then, so that a reload that takes long or hangs holds nothing up.
+    async fn reload_unless_ended(&mut self, signals: &mut Signals) -> Option<Result<Reloaded, LoadError>> {
+        let drain = self.live.drain.clone();
+        loop {
+            let mut again = false;
+            let mut reload = Box::pin(self.reload());
+            let outcome = loop {
+                tokio::select! {
+                    outcome = &mut reload => break outcome,
+                    () = drain.cancelled() => return None,
+                    asked = signals.next() => match asked {
+                        Asked::Reload => again = true,
+                        Asked::End => {
+                            drain.cancel();
+                            return None;
+                        }
+                    },
+                }
+            };
+            if !again {
+                return Some(outcome);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::raw::{PATIENCE, exchange, read_until};
 use crate::upstream::manifest;
 use bytes::Bytes;
-use coracle_testkit::{Stub, TestApp};
+use coracle_testkit::{Stub, TestApp, guest};
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use std::sync::Arc;
@@ -87,4 +87,25 @@ async fn a_connection_that_was_just_made_gets_its_answer() {
         stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
         read_until(&mut stream, "hey").await;
     }
+}
+
+#[tokio::test]
+async fn a_running_reload_holds_nothing_up() {
+    let stub = Stub::saying("hey").await;
+    let app = TestApp::start(&manifest(&stub.url())).await;
+    let path = app.dir.path().join("coracle.toml");
+    std::fs::remove_file(&path).unwrap();
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let slow = format!(
+        "name = \"x\"\n[component.py]\nsource = \"{}\"\n[[route]]\npath = \"/*\"\nto = \"py\"\n",
+        guest("py/hello").display()
+    );
+    // Returns when the reload has begun: somebody reads the manifest. What is left to do takes seconds.
+    let told = tokio::task::spawn_blocking(move || std::fs::write(path, slow).unwrap());
+    let (outcome, ()) = tokio::join!(app.edge.reload(), async {
+        told.await.unwrap();
+        app.edge.shutdown();
+        tokio::time::timeout(PATIENCE, app.edge.wait()).await.unwrap();
+    });
+    assert!(outcome.is_err(), "the shutdown waited for the reload: {outcome:?}");
 }
