@@ -1,6 +1,7 @@
 //! What a destination is given and what it answers.
 
 use crate::respond::Refusal;
+use crate::tunnel::Place;
 use coracle_host::{Meter, Request, Response};
 use coracle_telemetry::RequestId;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ pub struct Call {
     pub keep: bool,
     /// The shard it runs on; pooled connections belong to one.
     pub shard: usize,
+    /// Of its connection, for a tunnel to keep.
+    pub place: Place,
 }
 
 /// The answer of a destination.

@@ -16,8 +16,9 @@ pub struct Peer {
 }
 
 /// Headers that belong to one connection, besides those that `Connection` names.
-const HOP_BY_HOP: [HeaderName; 8] = [
+const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
+    HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     HeaderName::from_static("proxy-authenticate"),
@@ -33,10 +34,14 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
-/// The protocol a request asks to change to, when it does so properly (HTTP/1.1, `Connection: upgrade`).
+/// The protocol to change to, when that is asked or answered properly (HTTP/1.1, `Connection: upgrade`) and it is `websocket`.
+/// Any other is none of ours to pass: through a tunnel of `h2c` a client would send requests that nobody here routes.
 pub fn upgrade(version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
     let named = || connection_options(headers).any(|option| option.eq_ignore_ascii_case("upgrade"));
-    (version == Version::HTTP_11).then(|| headers.get(UPGRADE).cloned()).flatten().filter(|_| named())
+    let mut protocols = headers.get_all(UPGRADE).iter();
+    let (Some(protocol), None) = (protocols.next(), protocols.next()) else { return None };
+    let passes = version == Version::HTTP_11 && protocol.as_bytes().eq_ignore_ascii_case(b"websocket") && named();
+    passes.then(|| protocol.clone())
 }
 
 /// Takes away what belongs to the connection it came over.

@@ -19,6 +19,7 @@ mod probe;
 mod record;
 mod redirect;
 mod respond;
+mod running;
 mod serve;
 mod settings;
 mod shard;

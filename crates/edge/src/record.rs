@@ -4,6 +4,7 @@
 //! had a response (the client went away). Nothing has to remember to fire it: `Drop` does.
 
 use crate::chain::chain;
+use crate::running::One;
 use crate::state::AppState;
 use bytes::Bytes;
 use coracle_host::{Body, BodyError, Meter, Response};
@@ -47,6 +48,8 @@ pub struct Armed {
     sink: Sink,
     /// A running request keeps the state it was routed by, until its response has ended.
     _state: Arc<AppState>,
+    /// Its connection isn't idle while this is held.
+    _running: One,
 }
 
 /// What a record says of the request.
@@ -60,7 +63,7 @@ pub struct Head {
 
 impl Armed {
     /// Starts the clock. Until a response is there the request counts as abandoned by its client.
-    pub fn new(id: RequestId, head: Head, sink: Sink, state: Arc<AppState>) -> Self {
+    pub fn new(id: RequestId, head: Head, sink: Sink, state: Arc<AppState>, running: One) -> Self {
         sink.counts.running.fetch_add(1, Relaxed);
         let Head { method, host, path } = head;
         let record = Record {
@@ -81,7 +84,15 @@ impl Armed {
             duration: Duration::ZERO,
             run: None,
         };
-        Self { record, started: Instant::now(), meter: Arc::default(), bytes_in: Arc::default(), sink, _state: state }
+        Self {
+            record,
+            started: Instant::now(),
+            meter: Arc::default(),
+            bytes_in: Arc::default(),
+            sink,
+            _state: state,
+            _running: running,
+        }
     }
 
     pub fn id(&self) -> RequestId {

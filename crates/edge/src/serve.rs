@@ -8,7 +8,9 @@ use crate::destination::Destination;
 use crate::forward::{self, Peer};
 use crate::record::{Armed, Head, Sink};
 use crate::respond::{self, Refusal};
+use crate::running::Running;
 use crate::state::AppState;
+use crate::tunnel::Place;
 use coracle_host::{Body, BodyError, Cause, Failure, Request, Response};
 use coracle_telemetry::{Blame, RequestId, Stage};
 use http::header::HOST;
@@ -16,6 +18,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Method, Uri, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -27,6 +30,9 @@ pub struct Connection {
     pub local: SocketAddr,
     pub shard: usize,
     pub sink: Sink,
+    /// What it takes of the connections we may have; a tunnel keeps it.
+    pub place: Place,
+    pub running: Running,
 }
 
 /// What one request is going to do: where it goes first, and where if that can't answer.
@@ -44,7 +50,7 @@ pub async fn serve(state: Arc<AppState>, connection: Connection, request: http::
         host: host.as_ref().map(|host| host.host().to_ascii_lowercase()).unwrap_or_default(),
         path: request.uri().path().to_owned(),
     };
-    let mut record = Armed::new(id, head, connection.sink.clone(), Arc::clone(&state));
+    let mut record = Armed::new(id, head, connection.sink.clone(), Arc::clone(&state), connection.running.one());
     let answer = match host.and_then(|host| admit(request, host, connection.peer, &record)) {
         Ok(request) => answer(&state, &connection, request, &mut record).await,
         Err(refusal) => Ok(Answer::Refused(refusal)),
@@ -83,6 +89,7 @@ async fn answer(
         meter: record.meter(),
         keep,
         shard: connection.shard,
+        place: Arc::clone(&connection.place),
     };
     let mut failure = match plan.first.call(call(request, keep, record)).await {
         Ok(answer) => return Ok(answer),
@@ -118,16 +125,32 @@ fn admit(
     let (mut parts, body) = request.into_parts();
     let host =
         HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::BadRequest("the Host header is no host"))?;
+    let upgrade = forward::upgrade(parts.version, &parts.headers);
+    // What a client's `Connection` names goes before ours is set, so that it can't name what we say of it.
+    forward::strip_hop_by_hop(&mut parts.headers);
+    match upgrade {
+        Some(protocol) => forward::ask_upgrade(&mut parts.headers, protocol),
+        None => drop(parts.extensions.remove::<OnUpgrade>()),
+    }
     forward::identify(&mut parts.headers, peer, &host);
+    let unresolved = parts.uri.path().contains('\\') || parts.uri.path().split('/').any(is_dots);
     let mut uri = parts.uri.into_parts();
     if !uri.path_and_query.as_ref().is_some_and(|path| path.as_str().starts_with('/')) {
         return Err(Refusal::BadRequest("the request's target is no path"));
+    }
+    if unresolved {
+        return Err(Refusal::BadRequest("the path has a `.` or `..` segment or a backslash; send it resolved"));
     }
     uri.scheme = Some(Scheme::HTTP);
     uri.authority = Some(authority);
     parts.uri = Uri::from_parts(uri).map_err(|_| Refusal::BadRequest("the request's target is no address"))?;
     let body: Body = body.map_err(BodyError::from).boxed_unsync();
     Ok(Request::from_parts(parts, record.count_in(body)))
+}
+
+/// A segment that servers resolve: the path would then be another one than the one that was routed.
+fn is_dots(segment: &str) -> bool {
+    segment.len() <= "%2e%2e".len() && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 
 /// The host asked for: of an absolute target, else of the one `Host` header (RFC 9112 §3.2).

@@ -8,11 +8,13 @@
 use crate::forward::Peer;
 use crate::live::Live;
 use crate::record::Sink;
+use crate::running::Running;
 use crate::serve::{Connection, serve};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use socket2::{SockRef, TcpKeepalive};
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -30,6 +32,10 @@ const MAX_HEAD_BYTES: usize = 128 * 1024;
 const MAX_STREAMS: u32 = 128;
 /// After this the other end of an idle HTTP/2 connection is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(30);
+/// After this the other end of any silent connection is asked by the system, so that a tunnel whose client is gone ends.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+/// How often it is asked again before it counts as gone.
+const KEEPALIVE_AGAIN: Duration = Duration::from_secs(15);
 /// How long a connection that was just opened may take to send its first request when the drain has begun.
 const LAST_CALL: Duration = Duration::from_millis(200);
 /// How long to wait when the process is out of file descriptors.
@@ -101,11 +107,13 @@ async fn accept(shard: Arc<Shard>, listener: TcpListener, places: Arc<Semaphore>
             local,
             shard: shard.number,
             sink: shard.sink.clone(),
+            place: Arc::new(place),
+            running: Running::default(),
         };
-        let (live, held, header_timeout) = (Arc::clone(&shard.live), (place, opened.clone()), shard.header_timeout);
+        let (live, opened, header_timeout) = (Arc::clone(&shard.live), opened.clone(), shard.header_timeout);
         tokio::spawn(async move {
             connected(stream, connection, live, header_timeout).await;
-            drop(held);
+            drop(opened);
         });
     };
     loop {
@@ -149,8 +157,10 @@ fn is_the_connections(error: &io::Error) -> bool {
 /// One connection, HTTP/1.1 or HTTP/2 with prior knowledge.
 async fn connected(stream: TcpStream, connection: Connection, live: Arc<Live>, patience: Duration) {
     let _ = stream.set_nodelay(true);
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_AGAIN);
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
     let asked = Arc::new(AtomicBool::new(false));
-    let drain = live.drain.clone();
+    let (drain, running) = (live.drain.clone(), connection.running.clone());
     let service = {
         let asked = Arc::clone(&asked);
         service_fn(move |request: http::Request<Incoming>| {
@@ -174,10 +184,10 @@ async fn connected(stream: TcpStream, connection: Connection, live: Arc<Live>, p
         .keep_alive_interval(PING_EVERY);
     let served = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(served);
-    // Before the first bytes tell the protocol no timeout of hyper's runs.
+    // Before the first bytes tell the protocol, and between the requests of HTTP/2, no timeout of hyper's runs.
     let result = tokio::select! {
         result = &mut served => Some(result),
-        () = unasked(&asked, patience) => return,
+        () = running.idle(patience) => if asked.load(Relaxed) { None } else { return },
         () = drain.cancelled() => None,
     };
     let result = match result {
@@ -192,13 +202,5 @@ async fn connected(stream: TcpStream, connection: Connection, live: Arc<Live>, p
     };
     if let Err(error) = result {
         tracing::debug!(%error, "a connection broke off");
-    }
-}
-
-/// Returns when no request has come within `patience`.
-async fn unasked(asked: &AtomicBool, patience: Duration) {
-    tokio::time::sleep(patience).await;
-    if asked.load(Relaxed) {
-        std::future::pending().await
     }
 }

@@ -1,13 +1,17 @@
 //! Sockets passed through: after a `101 Switching Protocols` (WebSocket, most often) bytes are copied both ways.
 //!
-//! A tunnel belongs to no app state: it outlives reloads. It is counted, and closed when the process has no more time.
+//! A tunnel belongs to no app state: it outlives reloads. It is counted, keeps its connection's place among those we may have,
+//! and is closed when the process has no more time.
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
+
+/// One of the connections a shard may have open, free again when nobody holds it.
+pub type Place = Arc<OwnedSemaphorePermit>;
 
 /// The tunnels of the process. Copies share the count.
 #[derive(Clone, Debug, Default)]
@@ -39,12 +43,12 @@ impl Tunnels {
         self.cut.cancel();
     }
 
-    /// Joins the two ends once both have changed protocols, in a task of its own.
-    pub fn join(&self, client: OnUpgrade, upstream: OnUpgrade) {
+    /// Joins the two ends once both have changed protocols, in a task of its own that holds `place`.
+    pub fn join(&self, client: OnUpgrade, upstream: OnUpgrade, place: Place) {
         let open = Open::count(self);
         let cut = self.cut.clone();
         tokio::spawn(async move {
-            let _open = open;
+            let _held = (open, place);
             let copied = async {
                 let (client, upstream) = tokio::try_join!(client, upstream).map_err(std::io::Error::other)?;
                 tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await

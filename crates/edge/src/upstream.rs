@@ -9,10 +9,10 @@ use crate::chain::chain;
 use crate::forward;
 use crate::health::{Health, Watch};
 use crate::lent::{Lender, Lent, lend};
-use crate::tunnel::Tunnels;
+use crate::tunnel::{Place, Tunnels};
 use coracle_host::{BodyError, Cause, Failure, Response, empty};
 use coracle_telemetry::{Blame, Stage};
-use http::header::{EXPECT, HOST};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, StatusCode, Uri, Version, request};
 use http_body_util::BodyExt as _;
@@ -29,6 +29,8 @@ pub type Client = legacy::Client<HttpsConnector<HttpConnector>, Lent>;
 
 /// How long a kept connection may be idle: shorter than Node's 5 s, so that we close first and no request is lost.
 const POOL_IDLE: Duration = Duration::from_secs(4);
+/// After this the other end of a silent connection (a tunnel, most often) is asked whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 /// How long a request waits for an upstream that is just being started.
 const START_WAIT: Duration = Duration::from_secs(10);
 
@@ -105,7 +107,7 @@ impl Upstream {
     /// # Errors
     /// When there is no response's head; see [`Cause`].
     pub async fn call(&self, call: Call) -> Result<Response, Failure> {
-        let Call { request, shard, .. } = call;
+        let Call { request, shard, place, .. } = call;
         let (parts, mut body) = request.into_parts();
         if let Err(reason) = self.health.ready(START_WAIT).await {
             let failure = self.failure(Stage::Connect, Cause::Unreachable, &reason);
@@ -124,7 +126,10 @@ impl Upstream {
                 ));
             };
             match self.send(outgoing, &lender, shard).await {
-                Ok(response) => return self.incoming(response, parts.extensions.get::<OnUpgrade>().cloned()),
+                Ok(response) => {
+                    let client = parts.extensions.get::<OnUpgrade>().cloned();
+                    return self.incoming(response, client.map(|client| (client, place)));
+                }
                 Err(Sending::Dead(_)) if tries_left > 0 => {
                     tries_left -= 1;
                     body = lender.take_back().unwrap_or_else(empty);
@@ -140,6 +145,7 @@ impl Upstream {
         uri.scheme = Some(self.scheme.clone());
         uri.authority = Some(self.authority.clone());
         uri.path_and_query = parts.uri.path_and_query().cloned();
+        let endless = !http_body::Body::is_end_stream(&body) && http_body::Body::size_hint(&body).exact().is_none();
         let mut request = http::Request::new(body);
         *request.method_mut() = parts.method.clone();
         *request.uri_mut() = Uri::from_parts(uri).ok()?;
@@ -155,6 +161,11 @@ impl Upstream {
         }
         if let Some(protocol) = protocol.filter(|_| parts.extensions.get::<OnUpgrade>().is_some()) {
             forward::ask_upgrade(headers, protocol);
+        }
+        if endless {
+            // Without it the client leaves out the body of a GET, HEAD or CONNECT whose length nobody knows.
+            headers.remove(CONTENT_LENGTH);
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         *request.version_mut() = Version::HTTP_11;
         Some(request)
@@ -179,14 +190,18 @@ impl Upstream {
         }
     }
 
-    fn incoming(&self, mut response: http::Response<Incoming>, client: Option<OnUpgrade>) -> Result<Response, Failure> {
+    fn incoming(
+        &self,
+        mut response: http::Response<Incoming>,
+        client: Option<(OnUpgrade, Place)>,
+    ) -> Result<Response, Failure> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let protocol = forward::upgrade(Version::HTTP_11, response.headers());
-            let (Some(protocol), Some(client)) = (protocol, client) else {
+            let (Some(protocol), Some((client, place))) = (protocol, client) else {
                 let detail = "the upstream changed protocols without being asked";
                 return Err(self.failure(Stage::Head, Cause::UpstreamProtocol, detail));
             };
-            self.tunnels.join(client, hyper::upgrade::on(&mut response));
+            self.tunnels.join(client, hyper::upgrade::on(&mut response), place);
             let mut response = response.map(|_| empty());
             forward::strip_hop_by_hop(response.headers_mut());
             forward::ask_upgrade(response.headers_mut(), protocol);
@@ -260,6 +275,7 @@ fn was_reset(error: &hyper::Error) -> bool {
 pub fn client(connect: Duration) -> Result<Client, rustls::Error> {
     let mut tcp = HttpConnector::new();
     tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(KEEPALIVE));
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(connect));
     let provider = rustls::crypto::ring::default_provider();

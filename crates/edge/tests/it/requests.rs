@@ -150,3 +150,47 @@ async fn http2_with_prior_knowledge_is_served() {
     let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
     assert_eq!(body, format!("HTTP/1.1 {} a=1; b=2", app.addr));
 }
+
+#[tokio::test]
+async fn a_path_that_names_another_one_is_refused() {
+    let stub = Stub::saying("private").await;
+    let manifest = format!(
+        "name = \"x\"\n[upstream.node]\nurl = \"{}\"\n[[route]]\npath = \"/public/*\"\nto = \"node\"\n",
+        stub.url()
+    );
+    let app = TestApp::start(&manifest).await;
+    for path in
+        ["/public/../admin", "/public/%2e%2E/admin", "/public/.%2e", "/public/./x", "/public/x/%2e", "/public/..\\x"]
+    {
+        let reply = exchange(app.addr, &format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await;
+        assert!(reply.starts_with("HTTP/1.1 400"), "{path} got {reply}");
+    }
+    for path in ["/public/...", "/public/.hidden", "/public/a..b/%2e%2e%2f?x=/../", "/public/a%2Fb"] {
+        assert_eq!(app.get(path).await.text(), "private", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_http2_connection_is_closed_and_a_busy_one_is_not() {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use std::time::Duration;
+    let patience = Duration::from_millis(100);
+    let stub = Stub::start(move |_| async move {
+        tokio::time::sleep(patience * 4).await;
+        http::Response::new(Full::new(bytes::Bytes::from_static(b"at last")))
+    })
+    .await;
+    let manifest = crate::upstream::manifest(&stub.url());
+    let app = TestApp::start_with(&manifest, |settings| settings.header_timeout = patience).await;
+    let stream = tokio::net::TcpStream::connect(app.addr).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = Request::get(app.url("/")).body(Full::<bytes::Bytes>::default()).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+    assert_eq!(body, "at last");
+    // Ends though `sender` could still send.
+    tokio::time::timeout(crate::raw::PATIENCE, connection).await.unwrap().unwrap().unwrap();
+    drop(sender);
+}

@@ -1,6 +1,6 @@
 //! What passes through to a server behind us, and what it is told.
 
-use crate::raw::read_until;
+use crate::raw::{exchange, read_until};
 use bytes::Bytes;
 use coracle_telemetry::Outcome;
 use coracle_testkit::{Stub, TestApp};
@@ -40,11 +40,12 @@ async fn mirror() -> Stub {
 async fn a_request_arrives_as_it_was_sent() {
     let stub = mirror().await;
     let mut app = TestApp::start(&manifest(&stub.url())).await;
-    let request =
-        Request::post(app.url("/a/../b%2Fc//d?q=1&q=2")).header("host", "shop.example.com:81").header("x-mine", "1");
+    let request = Request::post(app.url("/a/b%2Fc/..%2F.%2Fe//d?q=1&q=2"))
+        .header("host", "shop.example.com:81")
+        .header("x-mine", "1");
     let reply = app.send(request.body(Full::new(Bytes::from("body"))).unwrap()).await;
     let text = reply.text();
-    assert!(text.starts_with("POST /a/../b%2Fc//d?q=1&q=2\n"), "{text}");
+    assert!(text.starts_with("POST /a/b%2Fc/..%2F.%2Fe//d?q=1&q=2\n"), "{text}");
     assert!(text.contains("host: shop.example.com:81\n") && text.contains("x-mine: 1\n"), "{text}");
     assert!(text.ends_with("\n\nbody"), "{text}");
     let record = app.record().await;
@@ -93,6 +94,40 @@ async fn what_a_client_says_of_itself_is_replaced() {
     ] {
         assert!(reply.text().contains(&format!("{line}\n")), "{line} is not in {}", reply.text());
     }
+}
+
+#[tokio::test]
+async fn a_client_cannot_take_away_what_we_say_of_it() {
+    let stub = mirror().await;
+    let app = TestApp::start(&manifest(&stub.url())).await;
+    let request = "GET / HTTP/1.1\r\nhost: shop.example.com\r\nconnection: close, x-forwarded-for, forwarded, \
+        x-forwarded-host, x-forwarded-proto, host, x-mine\r\nx-mine: gone\r\n\r\n";
+    let reply = exchange(app.addr, request).await;
+    for line in [
+        "host: shop.example.com",
+        "x-forwarded-for: 127.0.0.1",
+        "x-forwarded-host: shop.example.com",
+        "x-forwarded-proto: http",
+        "forwarded: for=127.0.0.1;host=\"shop.example.com\";proto=http",
+    ] {
+        assert!(reply.contains(&format!("\n{line}\n")), "{line} is not in {reply}");
+    }
+    assert!(!reply.contains("x-mine"), "{reply}");
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_arrives_with_any_method() {
+    let stub = mirror().await;
+    let app = TestApp::start(&manifest(&stub.url())).await;
+    for method in ["GET", "DELETE", "OPTIONS", "POST"] {
+        let request = format!(
+            "{method} / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+        );
+        let reply = exchange(app.addr, &request).await;
+        assert!(reply.ends_with("\n\nbody"), "{method} got {reply}");
+    }
+    let reply = app.get("/").await;
+    assert!(!reply.text().contains("transfer-encoding"), "{}", reply.text());
 }
 
 #[tokio::test]
