@@ -16,6 +16,8 @@ pub enum LoadError {
     Compile(#[source] wasmtime::Error),
     #[error("the component imports something that Coracle does not offer")]
     Link(#[source] wasmtime::Error),
+    #[error("it imports {}, which Coracle does not offer", .0.join(", "))]
+    Unoffered(Vec<String>),
     #[error("{0}")]
     Ungranted(Missing),
     #[error("loading was interrupted")]
@@ -36,6 +38,25 @@ impl fmt::Display for Missing {
         }
         Ok(())
     }
+}
+
+/// Packages of which the host links every interface.
+const WASI: [&str; 6] = ["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", "wasi:sockets"];
+
+/// Imports that neither the host nor a plugin has. They do no harm when they hold nothing but types.
+pub(crate) fn unoffered(spec: &Spec) -> Vec<String> {
+    let known = |import: &str| {
+        let package = import.split('/').next().unwrap_or(import);
+        let offers = |plugin: &Arc<dyn Plugin>| plugin.interfaces().iter().any(|one| same_interface(import, one.name));
+        WASI.contains(&package) || spec.grants.iter().any(|(plugin, _)| offers(plugin))
+    };
+    let imports = spec.component.imports.iter().map(ToString::to_string);
+    imports.filter(|import| !known(import)).collect()
+}
+
+/// Why linking failed, by name where the names are known.
+pub(crate) fn failed(error: wasmtime::Error, unoffered: Vec<String>) -> LoadError {
+    if unoffered.is_empty() { LoadError::Link(error) } else { LoadError::Unoffered(unoffered) }
 }
 
 /// What a user should know about imports that were not granted.

@@ -65,6 +65,7 @@ impl Pool {
     /// # Errors
     /// When it does not compile, imports what is not there, or imports what was not granted and can't be denied.
     pub async fn load(engine: &Engine, spec: Spec) -> Result<(Self, Vec<Note>), LoadError> {
+        let unoffered = link::unoffered(&spec);
         let notes = link::notes(&spec)?;
         let core_instances = spec.component.core_instances;
         let compiler = engine.clone();
@@ -77,7 +78,7 @@ impl Pool {
         let weight = weight(core_instances, &component);
         let pre = link::linker(engine, &spec.grants)
             .and_then(|linker| linker.instantiate_pre(&component))
-            .map_err(LoadError::Link)?;
+            .map_err(|error| link::failed(error, unoffered))?;
         let pre = match p3::bindings::ServicePre::new(pre.clone()) {
             Ok(service) => ProxyPre::P3(service),
             Err(_not_p3) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre).map_err(LoadError::Link)?),

@@ -97,7 +97,12 @@ struct Worker {
 enum Stop {
     NoRoom,
     Instantiate(wasmtime::Error),
-    Trap { error: wasmtime::Error, memory: bool },
+    /// With whether it had been refused memory, and whether for what other instances hold.
+    Trap {
+        error: wasmtime::Error,
+        memory: bool,
+        crowded: bool,
+    },
     Cpu,
     Deadline,
     ClientGone,
@@ -190,7 +195,7 @@ impl Worker {
             let detail = format!("`{name}` answered with the error code {code}");
             (Cause::ErrorCode(code), detail)
         } else if error.is::<Trap>() || error.is::<wasmtime::WasmBacktrace>() || error.is::<wasmtime_wasi::I32Exit>() {
-            return Err(Stop::Trap { error, memory: false });
+            return Err(Stop::Trap { error, memory: false, crowded: false });
         } else {
             (Cause::NoResponse, format!("`{name}` ended without a response: {error}"))
         };
@@ -223,12 +228,20 @@ impl Worker {
                 let text = format!("`{name}` could not be instantiated: {error:#}");
                 (Cause::Instantiate, Blame::Guest, cut(&text).to_owned())
             }
+            Stop::Trap { crowded: true, .. } => (
+                Cause::NoRoom { retry_after: Duration::from_secs(1) },
+                Blame::Limit,
+                format!(
+                    "`{name}` died for want of memory that its other instances hold (`memory_total` is {} bytes)",
+                    limits.memory_total
+                ),
+            ),
             Stop::Trap { memory: true, .. } => (
                 Cause::MemoryLimit,
                 Blame::Guest,
                 format!("`{name}` died after it was refused more memory (`memory` is {} bytes)", limits.memory),
             ),
-            Stop::Trap { error, memory: false } => {
+            Stop::Trap { error, memory: false, .. } => {
                 (Cause::Trap, Blame::Guest, format!("`{name}` trapped: {}", trap_text(error)))
             }
             Stop::Cpu => (
@@ -261,8 +274,8 @@ impl Worker {
         for flight in self.flights.all() {
             flight.meter.peak_memory(guest.memory.used());
         }
-        let memory = guest.memory.refused();
-        result.map_err(|error| Stop::Trap { error, memory })
+        let (memory, crowded) = (guest.memory.refused(), guest.memory.crowded());
+        result.map_err(|error| Stop::Trap { error, memory, crowded })
     }
 }
 

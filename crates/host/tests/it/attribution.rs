@@ -6,7 +6,9 @@ use crate::rig::{Http, Rig, engine, request, text};
 use coracle_host::task::{Caller, caller};
 use coracle_host::wasmtime::component::Linker;
 use coracle_host::wasmtime::{self, AsContextMut as _};
-use coracle_host::{Call, Check, Checked, Grant, Guest, Interface, Meter, Plugin, PrepareError, Resources, empty};
+use coracle_host::{
+    Call, Check, Checked, Grant, Guest, Interface, Meter, Plugin, PrepareError, Resources, Ungranted, empty,
+};
 use coracle_manifest::value::Node;
 use coracle_manifest::{Limits, Reuse};
 use coracle_telemetry::RequestId;
@@ -34,7 +36,7 @@ impl Plugin for Witness {
     }
 
     fn interfaces(&self) -> &'static [Interface] {
-        &[]
+        &[Interface { name: "wasi:config/store@0.2.0-rc.1", ungranted: Ungranted::Harmless }]
     }
 
     fn schema(&self) -> serde_json::Value {

@@ -3,7 +3,7 @@
 use coracle_host::wasmtime::component::Linker;
 use coracle_host::{
     Body, Call, Check, Checked, Engine, Failure, Grant, Guest, Interface, Meter, Plugin, Pool, PrepareError, Request,
-    Resources, Response, Settings, Spec, empty,
+    Resources, Response, Settings, Spec, Ungranted, empty,
 };
 use coracle_manifest::value::Node;
 use coracle_manifest::{Limits, Reuse};
@@ -23,7 +23,16 @@ impl Plugin for Http {
     }
 
     fn interfaces(&self) -> &'static [Interface] {
-        &[]
+        const fn harmless(name: &'static str) -> Interface {
+            Interface { name, ungranted: Ungranted::Harmless }
+        }
+        const ALL: &[Interface] = &[
+            harmless("wasi:http/types@0.2.12"),
+            harmless("wasi:http/types@0.3.0"),
+            harmless("wasi:http/outgoing-handler@0.2.12"),
+            harmless("wasi:http/client@0.3.0"),
+        ];
+        ALL
     }
 
     fn schema(&self) -> serde_json::Value {
