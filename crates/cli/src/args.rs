@@ -1,6 +1,8 @@
 //! The command line as typed. Verbs stand in the order of the journey; only those that work are here.
 //! Each option says in one sentence what it does; what an option means in detail is its library's business.
 
+#![allow(rustdoc::bare_urls, reason = "clap prints these comments as they are")]
+
 use crate::values;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;

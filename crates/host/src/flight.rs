@@ -234,6 +234,11 @@ impl Flight {
         }
     }
 
+    /// Whether the client still waits for a head.
+    pub(crate) fn unanswered(&self) -> bool {
+        self.state().reply.is_some()
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         self.state().phase
     }

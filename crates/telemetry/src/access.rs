@@ -40,13 +40,8 @@ struct Line<'a> {
 }
 
 fn text(record: &Record, colour: bool) -> String {
-    let mut line = format!(
-        "{} {} {}{} ",
-        humantime::format_rfc3339_millis(record.time),
-        record.method,
-        record.host,
-        record.path,
-    );
+    let mut line =
+        format!("{} {} {}{} ", humantime::format_rfc3339_millis(record.time), record.method, record.host, record.path,);
     let (before, after) = match (colour, record.status / 100) {
         (false, _) => ("", ""),
         (true, 2 | 1) => ("\x1b[32m", "\x1b[0m"),

@@ -46,7 +46,7 @@ fn files() {
         &[
             "invalid-value: `assets` is not a directory grant | \"assets\" |  | \
              write { from = \"assets\", to = \"/assets\" }, or \"assets:/assets\" for short",
-            "invalid-value: the directory `nowhere` can't be read: entity not found | { from = \"nowhere\", to = \"/x\" } |  | \
+            "invalid-value: there is no directory `nowhere` | { from = \"nowhere\", to = \"/x\" } |  | \
              create BASE/nowhere or correct the path",
             "invalid-value: `file.txt` is not a directory | { from = \"file.txt\", to = \"/y\" } |  | \
              grant the directory it is in; single files can't be granted",
