@@ -14,10 +14,10 @@ impl Diagnostics {
     pub fn render(&self, source: &Source, colour: bool) -> String {
         let lines = source.lines();
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let path = source.path.display().to_string();
+        let path = escaped(&source.path.display().to_string());
         let mut text = String::new();
         for item in self.sorted().into_iter().take(MAX_SHOWN) {
-            text.push_str(&renderer.render(&report(item, source, &lines, &path)));
+            text.push_str(&renderer.render(&report(&harmless(item), source, &lines, &path)));
             text.push_str("\n\n");
         }
         if let Some(summary) = self.summary() {
@@ -67,6 +67,31 @@ impl Diagnostics {
         });
         serde_json::Value::Array(items.collect())
     }
+}
+
+/// Texts quote the file, and so may hold what steers a terminal; source lines are made harmless by the renderer.
+fn harmless(item: &Diagnostic) -> Diagnostic {
+    Diagnostic {
+        message: escaped(&item.message),
+        label: escaped(&item.label),
+        also: item.also.iter().map(|(span, label)| (*span, escaped(label))).collect(),
+        help: item.help.as_deref().map(escaped),
+        ..item.clone()
+    }
+}
+
+/// Spells out control characters other than line breaks, and those that turn the direction of writing.
+fn escaped(text: &str) -> String {
+    let steers =
+        |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if steers(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+        out
+    })
 }
 
 fn severity_name(severity: Severity) -> &'static str {

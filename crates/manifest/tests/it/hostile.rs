@@ -69,6 +69,21 @@ fn apply(bytes: &mut Vec<u8>, change: &Change) {
     }
 }
 
+/// Found by chance: a key with an escape sequence, quoted in a message, a label or a help.
+#[test]
+fn quoted_escape_sequences_are_spelled_out() {
+    for text in [
+        "[env.prod.\"\\u001b[31m\"]\na = 1\n",
+        "name = \"\\u001b[31m\"\n",
+        "[\"\\u001b[31m\"]\n",
+        "[env.\"\\u001b[31m\"]\nroute = 1\n",
+        "[component.\"\\u001b[31m\"]\nsource = 1\n[component.\"\\u001b[31m\".limits]\nmemory = \"\\u001b[31m\"\n",
+        "[[route]]\npath = \"/\\u001b[31m\"\nto = \"\\u001b[31m\"\n",
+    ] {
+        survives(text.as_bytes().to_vec());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
