@@ -1,24 +1,11 @@
 //! Components behind routes: what they see, and what a client sees when they fail.
 
+use crate::case::both;
 use crate::raw::exchange;
 use coracle_telemetry::Outcome;
-use coracle_testkit::{TestApp, guest};
+use coracle_testkit::TestApp;
 use http::{Request, StatusCode};
 use http_body_util::Full;
-
-fn manifest(name: &str, more: &str) -> String {
-    let source = guest(name).display().to_string();
-    format!(
-        "name = \"x\"\n[component.guest]\nsource = \"{source}\"\n{more}\n[[route]]\npath = \"/*\"\nto = \"guest\"\n"
-    )
-}
-
-async fn both(case: &str, more: &str, check: impl AsyncFn(TestApp)) {
-    for set in ["p3", "p2"] {
-        println!("with {set}/{case}");
-        check(TestApp::start(&manifest(&format!("{set}/{case}"), more)).await).await;
-    }
-}
 
 #[tokio::test]
 async fn a_guest_answers_and_is_recorded() {

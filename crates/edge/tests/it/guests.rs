@@ -1,8 +1,9 @@
 //! The guest matrix through the front door: work after the response, clients that leave, large streams, other languages.
 
+use crate::case::{both, manifest};
 use crate::raw::{PATIENCE, read_until};
 use bytes::Bytes;
-use coracle_testkit::{Reply, Stub, TestApp, guest};
+use coracle_testkit::{Reply, Stub, TestApp};
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -11,20 +12,6 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-
-fn manifest(name: &str, more: &str) -> String {
-    let source = guest(name).display().to_string();
-    format!(
-        "name = \"x\"\n[component.guest]\nsource = \"{source}\"\n{more}\n[[route]]\npath = \"/*\"\nto = \"guest\"\n"
-    )
-}
-
-async fn both(case: &str, more: &str, check: impl AsyncFn(TestApp)) {
-    for set in ["p3", "p2"] {
-        println!("with {set}/{case}");
-        check(TestApp::start(&manifest(&format!("{set}/{case}"), more)).await).await;
-    }
-}
 
 /// An upstream that tells which paths it was asked for, and the grant to ask it.
 async fn witness() -> (Stub, mpsc::UnboundedReceiver<String>, String) {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod admin;
+mod case;
 mod components;
 mod drain;
 mod fallback;

@@ -1,0 +1,19 @@
+//! An app around one guest, for cases that both ABIs share.
+
+use coracle_testkit::{TestApp, guest};
+
+/// A manifest that gives every path to a guest such as `p3/hello`; `more` goes into the component's table.
+pub fn manifest(name: &str, more: &str) -> String {
+    let source = guest(name).display().to_string();
+    format!(
+        "name = \"x\"\n[component.guest]\nsource = \"{source}\"\n{more}\n[[route]]\npath = \"/*\"\nto = \"guest\"\n"
+    )
+}
+
+/// Runs a case with the 0.3 and the 0.2 guest of this name.
+pub async fn both(case: &str, more: &str, check: impl AsyncFn(TestApp)) {
+    for set in ["p3", "p2"] {
+        println!("with {set}/{case}");
+        check(TestApp::start(&manifest(&format!("{set}/{case}"), more)).await).await;
+    }
+}
