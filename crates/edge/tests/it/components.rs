@@ -3,7 +3,6 @@
 use crate::case::both;
 use crate::raw::exchange;
 use coracle_telemetry::Outcome;
-use coracle_testkit::TestApp;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 
