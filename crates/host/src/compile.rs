@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use wasmtime::component::Component;
 
+/// Components above this take seconds, and somebody waits.
+const SLOW_TO_COMPILE: usize = 2 << 20;
+
 /// The code cache; without a folder it compiles each time.
 pub(crate) struct Cache(Option<Folder>);
 
@@ -55,6 +58,13 @@ impl Cache {
             Err(error) => {
                 tracing::warn!(entry = %entry.display(), %error, "compiled code is not what was stored: compiling again")
             }
+        }
+        if admitted.bytes.len() > SLOW_TO_COMPILE {
+            tracing::info!(
+                "compiling {} ({} MiB); the next start finds it compiled",
+                admitted.digest,
+                admitted.bytes.len() >> 20
+            );
         }
         let start = Instant::now();
         let code = engine.precompile_component(&admitted.bytes)?;
