@@ -92,12 +92,6 @@ impl Engine {
         })))
     }
 
-    /// Bytes that instances hold at the moment, over all components.
-    #[must_use]
-    pub fn memory_used(&self) -> u64 {
-        self.0.memory.used()
-    }
-
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.0.wasmtime
     }

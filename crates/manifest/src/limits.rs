@@ -16,7 +16,7 @@ pub struct Limits {
     /// Wall time from the arrival of a request to its response's head; after the head, how long the body may stand still.
     /// A stream that keeps flowing has no end set to it. 30 s.
     pub deadline: Duration,
-    /// Wall time that work may go on after the response has ended. 30 s.
+    /// Wall time that work may go on after the response has ended. 30 s; at most 2 s when the client left before its end.
     pub after_response: Duration,
     /// Requests running at the same time. 256.
     pub concurrency: u32,
