@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transac
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// "Crcl": marks the file as ours.
@@ -328,7 +328,7 @@ fn open_writer(path: &Path, size: u64) -> Result<Connection, OpenError> {
     let mut connection = Connection::open_with_flags(path, flags).map_err(OpenError::Database)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(OpenError::Database)?;
     prepare(&mut connection)?;
-    let mode: String = pragma(&connection, "PRAGMA journal_mode = WAL").map_err(OpenError::Database)?;
+    let mode = use_log(&connection).map_err(OpenError::Database)?;
     if mode != "wal" {
         return Err(OpenError::NoLog(mode));
     }
@@ -339,6 +339,22 @@ fn open_writer(path: &Path, size: u64) -> Result<Connection, OpenError> {
     let set_pages = format!("PRAGMA max_page_count = {}", pages.clamp(16, i64::from(u32::MAX - 1)));
     pragma::<i64>(&connection, &set_pages).map_err(OpenError::Database)?;
     Ok(connection)
+}
+
+/// Switches to a write-ahead log and returns the mode that SQLite then says. The switch needs the file alone, and SQLite
+/// does not wait for that by its busy timeout: when several processes open a new file at once, all but one are refused.
+fn use_log(connection: &Connection) -> rusqlite::Result<String> {
+    let start = Instant::now();
+    loop {
+        match pragma(connection, "PRAGMA journal_mode = WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && start.elapsed() < BUSY_TIMEOUT =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Makes the tables in an empty file, and refuses one that isn't ours. The lock is taken first, for another process may

@@ -96,6 +96,23 @@ async fn processes_share_a_file() {
     assert_eq!(count(&bucket, "n").await, 3 * EACH);
 }
 
+#[test]
+fn a_new_file_is_opened_by_several_at_once() {
+    for _ in 0..25 {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kv.sqlite3");
+        let start = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            let open = || {
+                start.wait();
+                Sqlite::open(&path, SIZE).map(drop)
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
+        });
+    }
+}
+
 #[tokio::test]
 async fn writes_that_come_at_once_share_a_commit() {
     let directory = tempfile::tempdir().unwrap();
