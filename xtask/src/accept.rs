@@ -9,7 +9,7 @@
 
 mod drain;
 mod fallback;
-mod groups;
+pub mod groups;
 mod http;
 mod live;
 mod load;

@@ -3,6 +3,7 @@
 //! Here the command line is parsed, the command run, its error printed once. Nothing of the product is in this package.
 
 mod accept;
+mod bench;
 mod ci;
 mod guests;
 mod place;
@@ -28,6 +29,8 @@ struct Options {
 enum Command {
     /// Try coracle as its users do: the shop, load, reloads, signals
     Accept(accept::Options),
+    /// Measure Coracle beside its peers, and count instructions a request
+    Bench(bench::Options),
     /// Build the test guests (sets p3, p2, js, py; all by default) into guests/SET/ of the target directory
     Guests { sets: Vec<guests::Set> },
     /// Build examples/storefront and serve it; what follows `--` goes to `coracle up`
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let result = Workspace::find().and_then(|workspace| match options.command {
         Command::Accept(options) => accept::run(&workspace, &options),
+        Command::Bench(options) => bench::run(&workspace, &options),
         Command::Guests { sets } => guests::run(&workspace, &sets),
         Command::Ci { steps } => ci::run(&workspace, &steps),
         Command::Storefront { build, arguments } => storefront::run(&workspace, build, &arguments),

@@ -1,0 +1,38 @@
+//! `cargo xtask bench`: Coracle beside its peers, and the gate on instructions a request.
+//!
+//! ```text
+//! peers:  build, install ─▶ rounds of (start, check, load, read /proc, end) ─▶ bench/results/peers.json, a table
+//! ```
+//! Numbers come out as they were measured, losses as well; nothing here passes or fails by a threshold but the gate.
+
+mod contender;
+mod install;
+mod load;
+mod peers;
+mod proc;
+mod results;
+mod server;
+mod tables;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Args)]
+pub struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure Coracle, wasmtime serve, Node and bare hyper by turns with the same requests
+    Peers(peers::Options),
+}
+
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    match &options.command {
+        Command::Peers(options) => peers::run(workspace, options),
+    }
+}

@@ -1,0 +1,177 @@
+//! Requests: one by curl to see that the answer is right, then many by wrk, with what /proc says meanwhile.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
+
+use super::proc;
+use super::results::Sample;
+use super::server::Server;
+use crate::accept::groups::Group;
+
+/// What is asked for, and how the answer is known to be right.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub path: String,
+    pub headers: Vec<(&'static str, String)>,
+    /// Sent by POST.
+    pub body: Option<Vec<u8>>,
+    pub expect: Expect,
+}
+
+/// Every answer is 200, besides.
+#[derive(Debug, Clone)]
+pub enum Expect {
+    Exactly(Vec<u8>),
+}
+
+impl Expect {
+    fn check(&self, body: &[u8]) -> Result<()> {
+        match self {
+            Self::Exactly(expected) => ensure!(body == expected, "answered {}", shown(body)),
+        }
+        Ok(())
+    }
+}
+
+fn shown(body: &[u8]) -> String {
+    let start: String = String::from_utf8_lossy(body).chars().take(200).collect();
+    format!("{} bytes: {start:?}", body.len())
+}
+
+impl Request {
+    /// Sends it once; fails unless status and body are as expected.
+    pub fn check(&self, server: &Server, folder: &Path) -> Result<()> {
+        let (sent, got) = (folder.join("sent"), folder.join("got"));
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--max-time", "60", "--write-out", "%{http_code}", "--output"])
+            .arg(&got);
+        for (name, value) in &self.headers {
+            curl.args(["--header", &format!("{name}: {value}")]);
+        }
+        if let Some(body) = &self.body {
+            fs::write(&sent, body)?;
+            curl.args(["--header", "expect:", "--data-binary"]).arg(format!("@{}", sent.display()));
+        }
+        let output = curl.arg(server.url(&self.path)).stdin(Stdio::null()).output().context("cannot start curl")?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+        let status = String::from_utf8_lossy(&output.stdout).into_owned();
+        let body = fs::read(&got).unwrap_or_default();
+        ensure!(status == "200", "answered {status} with {}", shown(&body));
+        self.expect.check(&body)
+    }
+
+    /// What makes wrk send it; none for a plain GET.
+    fn script(&self, folder: &Path) -> Result<Option<String>> {
+        if self.body.is_none() && self.headers.is_empty() {
+            return Ok(None);
+        }
+        let mut lines = vec![];
+        if let Some(body) = &self.body {
+            let file = folder.join("sent");
+            fs::write(&file, body)?;
+            lines.push("wrk.method = 'POST'".to_owned());
+            lines.push(format!(
+                "local f = assert(io.open('{}', 'rb')); wrk.body = f:read('*a'); f:close()",
+                file.display()
+            ));
+        }
+        for (name, value) in &self.headers {
+            lines.push(format!("wrk.headers['{name}'] = '{value}'"));
+        }
+        let script = folder.join("request.lua");
+        fs::write(&script, lines.join("\n"))?;
+        Ok(Some(script.display().to_string()))
+    }
+
+    /// Sends it for some time over so many connections at once, each as soon as the answer before has come.
+    pub fn load(&self, server: &Server, folder: &Path, connections: u32, time: Duration) -> Result<Sample> {
+        let mut wrk = Command::new("wrk");
+        wrk.args(["--latency", "--timeout", "20s", "--threads", &connections.min(2).to_string()]);
+        wrk.args(["--connections", &connections.to_string(), "--duration", &format!("{}s", time.as_secs().max(1))]);
+        if let Some(script) = self.script(folder)? {
+            wrk.args(["--script", &script]);
+        }
+        wrk.arg(server.url(&self.path)).stdin(Stdio::null()).stdout(Stdio::piped());
+        let before = (proc::cpu(server.process()), children()?, proc::machine());
+        let mut group = Group::start(&mut wrk)?;
+        let output = group.child.stdout.take().context("standard output is piped")?;
+        let text = std::io::read_to_string(output)?;
+        let code = group.wait(Duration::from_secs(60))?;
+        ensure!(code == Some(0), "wrk ended with {code:?}: {text}");
+        let after = (proc::cpu(server.process()), children()?, proc::machine());
+        let (requests, mut sample) = read(&text).with_context(|| format!("wrk wrote {text:?}"))?;
+        let server_cpu = after.0 - before.0;
+        sample.cpu_us = server_cpu / requests * 1e6;
+        let (busy, all) = (after.2.0 - before.2.0, after.2.1 - before.2.1);
+        sample.foreign = ((busy - server_cpu - (after.1 - before.1)) / all * 100.0).max(0.0);
+        (sample.rss_kib, sample.pss_kib) = proc::memory(server.process());
+        Ok(sample)
+    }
+}
+
+/// CPU time of children that were waited for, in seconds.
+fn children() -> Result<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("the times of children can't be read")?;
+    Ok((usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 / 1e6)
+}
+
+/// The number of requests, and what wrk says of them.
+fn read(text: &str) -> Result<(f64, Sample)> {
+    let mut sample = Sample::default();
+    let mut requests = 0.0;
+    for line in text.lines().map(str::trim) {
+        if let Some((count, _)) = line.split_once(" requests in ") {
+            requests = count.parse()?;
+        } else if let Some(rate) = line.strip_prefix("Requests/sec:") {
+            sample.requests_per_second = rate.trim().parse()?;
+        } else if let Some(refused) = line.strip_prefix("Non-2xx or 3xx responses: ") {
+            sample.refused = refused.parse()?;
+        } else if let Some(errors) = line.strip_prefix("Socket errors: ") {
+            let counts = errors.split(", ").filter_map(|error| error.rsplit(' ').next());
+            sample.broken = counts.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+        } else if let Some(time) = line.strip_prefix("50%") {
+            sample.p50_us = micros(time.trim())?;
+        } else if let Some(time) = line.strip_prefix("99%") {
+            sample.p99_us = micros(time.trim())?;
+        }
+    }
+    ensure!(requests > 0.0, "no requests were answered");
+    Ok((requests, sample))
+}
+
+/// A time as wrk writes it, such as `1.20ms`.
+fn micros(text: &str) -> Result<f64> {
+    let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).context("a time has a unit")?;
+    let (number, unit) = text.split_at(unit_at);
+    let factor = match unit {
+        "us" => 1.0,
+        "ms" => 1e3,
+        "s" => 1e6,
+        "m" => 6e7,
+        other => anyhow::bail!("{other} is no unit of time"),
+    };
+    Ok(number.parse::<f64>()? * factor)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_wrk_writes_is_read() {
+        let text = "  Latency Distribution\n     50%  650.00us\n     99%   10.34ms\n  25034 requests in 1.10s, 3.10MB read\n  \
+            Socket errors: connect 1, read 20, write 0, timeout 300\n  Non-2xx or 3xx responses: 7\nRequests/sec:  22743.92\n";
+        let (requests, sample) = read(text).unwrap();
+        assert_eq!((requests, sample.refused, sample.broken), (25034.0, 7, 321));
+        assert_eq!((sample.p50_us, sample.p99_us, sample.requests_per_second), (650.0, 10340.0, 22743.92));
+        assert!(read("unable to connect").is_err());
+        assert_eq!(micros("1.50m").unwrap(), 9e7);
+    }
+}
