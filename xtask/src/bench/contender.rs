@@ -1,10 +1,15 @@
 //! Who is compared, and how each is started. Reuse means the same everywhere: 128 requests an instance, of which 16 at
 //! once where the guest is of WASI 0.3; that is what `wasmtime serve` does by default.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use anyhow::Result;
 use clap::ValueEnum;
+use serde_json::json;
+
+use super::install;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Peer {
@@ -14,6 +19,8 @@ pub enum Peer {
     Node,
     /// wasmtime serve
     Wasmtime,
+    /// wash dev, as it comes: a new instance for each request
+    Wash,
     Coracle,
 }
 
@@ -49,6 +56,7 @@ pub struct Places {
     pub release: PathBuf,
     pub guests: PathBuf,
     pub wasmtime: PathBuf,
+    pub wash: PathBuf,
 }
 
 impl Contender {
@@ -62,6 +70,7 @@ impl Contender {
             Peer::Hyper => "hyper",
             Peer::Node => "Node",
             Peer::Wasmtime => "wasmtime serve",
+            Peer::Wash => "wash dev",
             Peer::Coracle => "Coracle",
         };
         let shards = match self.shards {
@@ -79,6 +88,24 @@ impl Contender {
         }
     }
 
+    /// What is read from the folder it is started in: wash has no options for it.
+    pub fn furnish(&self, places: &Places, folder: &Path, port: u16) -> Result<()> {
+        let Program::Guest(guest, _) = &self.program else { return Ok(()) };
+        if self.peer == Peer::Wash {
+            let file = places.guests.join(format!("{guest}.wasm"));
+            let config = json!({
+                "version": install::WASH.version,
+                // It wants to build something.
+                "build": { "command": "true", "component_path": file },
+                "dev": { "component_path": file, "address": format!("127.0.0.1:{port}") },
+            });
+            fs::create_dir_all(folder.join(".wash"))?;
+            // JSON is YAML.
+            fs::write(folder.join(".wash/config.yaml"), config.to_string())?;
+        }
+        Ok(())
+    }
+
     pub fn command(&self, places: &Places, port: u16) -> Command {
         match &self.program {
             Program::Native(name) => with(&places.release.join(name), &[&port.to_string()]),
@@ -90,6 +117,7 @@ impl Contender {
                 let file = places.guests.join(format!("{guest}.wasm"));
                 let concurrent = guest.starts_with("p3/") || guest.starts_with("py/");
                 match self.peer {
+                    Peer::Wash => with(&places.wash, &["--non-interactive", "dev"]),
                     Peer::Wasmtime => wasmtime(places, &file, port, (*reuse, concurrent)),
                     Peer::Coracle | Peer::Hyper | Peer::Node => self.coracle(places, &file, port, (*reuse, concurrent)),
                 }

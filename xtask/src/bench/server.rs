@@ -23,11 +23,11 @@ pub struct Server {
 
 impl Server {
     /// Starts what `command` makes for a port, in `folder`, where its output and whatever it writes remain. Returns when it
-    /// answers a request, with any status.
-    pub fn start(folder: &Path, command: impl Fn(u16) -> Command) -> Result<Self> {
+    /// answers `GET /` with 200: some listen and refuse before they are ready.
+    pub fn start(folder: &Path, command: impl Fn(u16) -> Result<Command>) -> Result<Self> {
         let mut server = Self::spawn(folder, command)?;
         let begin = Instant::now();
-        while first_byte(server.port, "/").is_none() {
+        while !first_byte(server.port, "/").is_some_and(|line| line.contains(" 200")) {
             if let Some(status) = server.group.child.try_wait()? {
                 bail!("it ended with {status} before it answered:\n{}", server.log());
             }
@@ -40,13 +40,13 @@ impl Server {
     }
 
     /// Starts it and returns at once.
-    pub fn spawn(folder: &Path, command: impl Fn(u16) -> Command) -> Result<Self> {
+    pub fn spawn(folder: &Path, command: impl Fn(u16) -> Result<Command>) -> Result<Self> {
         let home = folder.join("home");
         fs::create_dir_all(&home).with_context(|| format!("cannot create {}", home.display()))?;
         let log = folder.join("log");
         let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let port = free_port()?;
-        let mut command = command(port);
+        let mut command = command(port)?;
         // RUST_BACKTRACE alone makes some peers thirty times slower.
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", &home);
         command.current_dir(folder).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
