@@ -7,6 +7,7 @@
 //! It works in a copy below the target directory, on free ports, and ends whatever it has started, also on Ctrl-C. It looks at
 //! the product from outside only: the command line, HTTP, signals, logs, /proc.
 
+pub mod attacks;
 mod drain;
 mod fallback;
 pub mod groups;
@@ -25,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use self::report::Report;
 use self::shop::Shop;
@@ -33,7 +34,10 @@ use crate::tools;
 use crate::workspace::Workspace;
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Options {
+    #[command(subcommand)]
+    pub special: Option<Special>,
     /// The parts to try; all by default
     pub parts: Vec<Part>,
     /// A tenth of the load and short reloads
@@ -42,6 +46,13 @@ pub struct Options {
     /// Print the checks as JSON on standard output, everything else on standard error
     #[arg(long)]
     pub json: bool,
+}
+
+/// What is tried apart from the parts, with options of its own.
+#[derive(Subcommand)]
+pub enum Special {
+    /// Hostile guests and clients, and what a neighbour notices of them
+    Attacks(attacks::Options),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -77,6 +88,9 @@ pub struct Stage {
 }
 
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    if let Some(Special::Attacks(options)) = &options.special {
+        return attacks::run(workspace, options);
+    }
     groups::end_on_signal()?;
     let stage = prepare(workspace, options)?;
     let mut report = Report::new(options.json);

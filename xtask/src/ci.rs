@@ -101,7 +101,9 @@ fn perform(step: Step, workspace: &Workspace) -> Result<()> {
             doc.args(["doc", "--workspace", "--no-deps", "--locked", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings");
             finish(doc.current_dir(root))
         }
-        Step::Accept => accept::run(workspace, &accept::Options { parts: PARTS.to_vec(), quick: true, json: false }),
+        Step::Accept => {
+            accept::run(workspace, &accept::Options { special: None, parts: PARTS.to_vec(), quick: true, json: false })
+        }
         Step::Deny if tools::has("cargo-deny") => {
             cargo(root, &["deny", "--locked", "check", "licenses", "bans", "sources"])
         }

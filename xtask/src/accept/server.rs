@@ -25,7 +25,8 @@ const STOP: Duration = Duration::from_secs(20);
 pub struct Server {
     /// `http://ADDR`.
     pub url: String,
-    admin: String,
+    /// The same of the admin listener.
+    pub admin: String,
     group: Group,
     out: PathBuf,
     err: PathBuf,
@@ -50,7 +51,8 @@ impl Server {
         Self::start(&stage.logs, name, command, Vec::new())
     }
 
-    fn start(logs: &Path, name: &str, mut command: Command, ports: Vec<u16>) -> Result<Self> {
+    /// Starts `coracle up` with what is needed beside the addresses; `ports` must be free again in the end.
+    pub fn start(logs: &Path, name: &str, mut command: Command, ports: Vec<u16>) -> Result<Self> {
         let (out, err) = (logs.join(format!("{name}.out")), logs.join(format!("{name}.err")));
         command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).stdin(Stdio::null());
         command.stdout(File::create(&out)?).stderr(File::create(&err)?);
