@@ -5,13 +5,17 @@
 //! ```
 //! Numbers come out as they were measured, losses as well; nothing here passes or fails by a threshold but the gate.
 
+mod cases;
 mod contender;
 mod install;
 mod load;
+mod origin;
 mod peers;
 mod proc;
+mod quiet;
 mod results;
 mod server;
+mod syscalls;
 mod tables;
 
 use anyhow::Result;

@@ -24,6 +24,19 @@ pub enum Peer {
     Coracle,
 }
 
+impl Peer {
+    /// As it stands in tables and in the JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hyper => "hyper",
+            Self::Node => "Node",
+            Self::Wasmtime => "wasmtime serve",
+            Self::Wash => "wash dev",
+            Self::Coracle => "Coracle",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reuse {
     /// A new instance for each request.
@@ -53,7 +66,8 @@ pub enum Program {
 /// Where programs are.
 pub struct Places {
     pub root: PathBuf,
-    pub release: PathBuf,
+    /// Copies of what was built, so that a build meanwhile changes nothing.
+    pub built: PathBuf,
     pub guests: PathBuf,
     pub wasmtime: PathBuf,
     pub wash: PathBuf,
@@ -64,90 +78,96 @@ impl Contender {
         Self { peer, program: Program::Guest(guest, reuse), shards: None }
     }
 
-    /// As it stands in tables and in the JSON.
-    pub fn name(&self) -> String {
-        let peer = match self.peer {
-            Peer::Hyper => "hyper",
-            Peer::Node => "Node",
-            Peer::Wasmtime => "wasmtime serve",
-            Peer::Wash => "wash dev",
-            Peer::Coracle => "Coracle",
-        };
+    pub fn native(peer: Peer, program: &'static str) -> Self {
+        Self { peer, program: Program::Native(program), shards: None }
+    }
+
+    pub fn script(name: &'static str) -> Self {
+        Self { peer: Peer::Node, program: Program::Script(name), shards: None }
+    }
+
+    /// What it runs and how, such as `p3, fresh`.
+    pub fn variant(&self) -> String {
         let shards = match self.shards {
             Some(1) => ", 1 shard".to_owned(),
             Some(count) => format!(", {count} shards"),
             None => String::new(),
         };
         match &self.program {
-            Program::Native(_) | Program::Script(_) => peer.to_owned(),
+            Program::Native(_) | Program::Script(_) => String::new(),
             Program::Guest(guest, reuse) => {
                 let set = guest.split('/').next().unwrap_or_default();
                 let reuse = if *reuse == Reuse::Fresh { "fresh" } else { "reused" };
-                format!("{peer}, {set}, {reuse}{shards}")
+                format!("{set}, {reuse}{shards}")
             }
         }
     }
 
-    /// What is read from the folder it is started in: wash has no options for it.
-    pub fn furnish(&self, places: &Places, folder: &Path, port: u16) -> Result<()> {
-        let Program::Guest(guest, _) = &self.program else { return Ok(()) };
-        if self.peer == Peer::Wash {
-            let file = places.guests.join(format!("{guest}.wasm"));
-            let config = json!({
-                "version": install::WASH.version,
-                // It wants to build something.
-                "build": { "command": "true", "component_path": file },
-                "dev": { "component_path": file, "address": format!("127.0.0.1:{port}") },
-            });
-            fs::create_dir_all(folder.join(".wash"))?;
-            // JSON is YAML.
-            fs::write(folder.join(".wash/config.yaml"), config.to_string())?;
-        }
-        Ok(())
+    /// Peer and variant.
+    pub fn name(&self) -> String {
+        let variant = self.variant();
+        if variant.is_empty() { self.peer.name().to_owned() } else { format!("{}, {variant}", self.peer.name()) }
     }
 
-    pub fn command(&self, places: &Places, port: u16) -> Command {
-        match &self.program {
-            Program::Native(name) => with(&places.release.join(name), &[&port.to_string()]),
+    /// How it is started in `folder` to listen on a port. What it reads from there is written first.
+    pub fn command(&self, places: &Places, folder: &Path, port: u16) -> Result<Command> {
+        let (guest, reuse) = match &self.program {
+            Program::Native(name) => return Ok(with(&places.built.join(name), &[&port.to_string()])),
             Program::Script(name) => {
                 let script = places.root.join("bench/node").join(name);
-                with(Path::new("node"), &[&script.display().to_string(), &port.to_string()])
+                return Ok(with(Path::new("node"), &[&script.display().to_string(), &port.to_string()]));
             }
-            Program::Guest(guest, reuse) => {
-                let file = places.guests.join(format!("{guest}.wasm"));
-                let concurrent = guest.starts_with("p3/") || guest.starts_with("py/");
-                match self.peer {
-                    Peer::Wash => with(&places.wash, &["--non-interactive", "dev"]),
-                    Peer::Wasmtime => wasmtime(places, &file, port, (*reuse, concurrent)),
-                    Peer::Coracle | Peer::Hyper | Peer::Node => self.coracle(places, &file, port, (*reuse, concurrent)),
-                }
-            }
-        }
+            Program::Guest(guest, reuse) => (places.guests.join(format!("{guest}.wasm")), *reuse),
+        };
+        Ok(match self.peer {
+            Peer::Wash => wash(places, &guest, folder, port)?,
+            Peer::Wasmtime => self.wasmtime(places, &guest, port, reuse),
+            Peer::Coracle | Peer::Hyper | Peer::Node => self.coracle(places, &guest, port, reuse),
+        })
     }
 
-    fn coracle(&self, places: &Places, file: &Path, port: u16, (reuse, concurrent): (Reuse, bool)) -> Command {
+    /// Whether several requests can be in an instance at once.
+    fn concurrent(&self) -> bool {
+        matches!(&self.program, Program::Guest(guest, _) if guest.starts_with("p3/") || guest.starts_with("py/"))
+    }
+
+    fn coracle(&self, places: &Places, guest: &Path, port: u16, reuse: Reuse) -> Command {
         let listen = format!("127.0.0.1:{port}");
-        let mut command = with(&places.release.join("coracle"), &["up", "--quiet", "--listen", &listen]);
-        command.args(["--admin", "127.0.0.1:0"]).arg(file);
+        let mut command = with(&places.built.join("coracle"), &["up", "--quiet", "--listen", &listen]);
+        command.args(["--admin", "127.0.0.1:0"]).arg(guest);
         if reuse == Reuse::Reused {
-            command.args(["--reuse", if concurrent { "requests=128,concurrency=16" } else { "requests=128" }]);
+            command.args(["--reuse", if self.concurrent() { "requests=128,concurrency=16" } else { "requests=128" }]);
         }
         if let Some(shards) = self.shards {
             command.args(["--shards", &shards.to_string()]);
         }
         command
     }
+
+    fn wasmtime(&self, places: &Places, guest: &Path, port: u16, reuse: Reuse) -> Command {
+        let mut command = with(&places.wasmtime, &["serve", "-Scli", "--addr", &format!("127.0.0.1:{port}")]);
+        let requests = if reuse == Reuse::Fresh { "1" } else { "128" };
+        command.args(["--max-instance-reuse-count", requests]);
+        if reuse == Reuse::Reused && self.concurrent() {
+            command.args(["--max-instance-concurrent-reuse-count", "16"]);
+        }
+        command.arg(guest);
+        command
+    }
 }
 
-fn wasmtime(places: &Places, file: &Path, port: u16, (reuse, concurrent): (Reuse, bool)) -> Command {
-    let mut command = with(&places.wasmtime, &["serve", "-Scli", "--addr", &format!("127.0.0.1:{port}")]);
-    let requests = if reuse == Reuse::Fresh { "1" } else { "128" };
-    command.args(["--max-instance-reuse-count", requests]);
-    if reuse == Reuse::Reused && concurrent {
-        command.args(["--max-instance-concurrent-reuse-count", "16"]);
-    }
-    command.arg(file);
-    command
+/// It has no options for this, only a file.
+fn wash(places: &Places, guest: &Path, folder: &Path, port: u16) -> Result<Command> {
+    let config = json!({
+        "version": install::WASH.version,
+        // It wants to build something.
+        "build": { "command": "true", "component_path": guest },
+        "dev": { "component_path": guest, "address": format!("127.0.0.1:{port}") },
+    });
+    fs::create_dir_all(folder.join(".wash"))?;
+    // JSON is YAML.
+    fs::write(folder.join(".wash/config.yaml"), config.to_string())?;
+    Ok(with(&places.wash, &["--non-interactive", "dev"]))
 }
 
 fn with(program: &Path, arguments: &[&str]) -> Command {

@@ -6,11 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike as _;
 
 use super::proc;
-use super::results::Sample;
 use super::server::Server;
 use crate::accept::groups::Group;
 
@@ -90,7 +87,29 @@ impl Request {
     }
 
     /// Sends it for some time over so many connections at once, each as soon as the answer before has come.
-    pub fn load(&self, server: &Server, folder: &Path, connections: u32, time: Duration) -> Result<Sample> {
+    pub fn load(&self, server: &Server, folder: &Path, connections: u32, time: Duration) -> Result<Vec<(String, f64)>> {
+        let before = proc::cpu(server.process());
+        let round = self.wrk(server, folder, connections, time)?;
+        let cpu = proc::cpu(server.process()) - before;
+        let (rss, pss) = proc::memory(server.process());
+        let figures = [
+            ("requests/s", round.rate),
+            ("CPU µs", cpu / round.answers * 1e6),
+            ("p50 ms", round.p50),
+            ("p99 ms", round.p99),
+            ("RSS MiB", rss as f64 / 1024.0),
+            ("PSS MiB", pss as f64 / 1024.0),
+            ("failed", round.refused + round.broken),
+        ];
+        Ok(figures.map(|(name, value)| (name.to_owned(), value)).to_vec())
+    }
+
+    /// Sends it over one connection, and says how many answers came.
+    pub fn answers(&self, server: &Server, folder: &Path, time: Duration) -> Result<f64> {
+        Ok(self.wrk(server, folder, 1, time)?.answers)
+    }
+
+    fn wrk(&self, server: &Server, folder: &Path, connections: u32, time: Duration) -> Result<Round> {
         let mut wrk = Command::new("wrk");
         wrk.args(["--latency", "--timeout", "20s", "--threads", &connections.min(2).to_string()]);
         wrk.args(["--connections", &connections.to_string(), "--duration", &format!("{}s", time.as_secs().max(1))]);
@@ -98,62 +117,60 @@ impl Request {
             wrk.args(["--script", &script]);
         }
         wrk.arg(server.url(&self.path)).stdin(Stdio::null()).stdout(Stdio::piped());
-        let before = (proc::cpu(server.process()), children()?, proc::machine());
         let mut group = Group::start(&mut wrk)?;
         let output = group.child.stdout.take().context("standard output is piped")?;
         let text = std::io::read_to_string(output)?;
         let code = group.wait(Duration::from_secs(60))?;
         ensure!(code == Some(0), "wrk ended with {code:?}: {text}");
-        let after = (proc::cpu(server.process()), children()?, proc::machine());
-        let (requests, mut sample) = read(&text).with_context(|| format!("wrk wrote {text:?}"))?;
-        let server_cpu = after.0 - before.0;
-        sample.cpu_us = server_cpu / requests * 1e6;
-        let (busy, all) = (after.2.0 - before.2.0, after.2.1 - before.2.1);
-        sample.foreign = ((busy - server_cpu - (after.1 - before.1)) / all * 100.0).max(0.0);
-        (sample.rss_kib, sample.pss_kib) = proc::memory(server.process());
-        Ok(sample)
+        read(&text).with_context(|| format!("wrk wrote {text:?}"))
     }
 }
 
-/// CPU time of children that were waited for, in seconds.
-fn children() -> Result<f64> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("the times of children can't be read")?;
-    Ok((usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 / 1e6)
+/// What wrk says. Times in ms.
+#[derive(Debug, Default, PartialEq)]
+struct Round {
+    answers: f64,
+    /// Answers a second.
+    rate: f64,
+    p50: f64,
+    p99: f64,
+    /// Answers that are neither 2xx nor 3xx.
+    refused: f64,
+    /// Connections that failed, and answers that stayed away.
+    broken: f64,
 }
 
-/// The number of requests, and what wrk says of them.
-fn read(text: &str) -> Result<(f64, Sample)> {
-    let mut sample = Sample::default();
-    let mut requests = 0.0;
+fn read(text: &str) -> Result<Round> {
+    let mut round = Round::default();
     for line in text.lines().map(str::trim) {
-        if let Some((count, _)) = line.split_once(" requests in ") {
-            requests = count.parse()?;
+        if let Some((answers, _)) = line.split_once(" requests in ") {
+            round.answers = answers.parse()?;
         } else if let Some(rate) = line.strip_prefix("Requests/sec:") {
-            sample.requests_per_second = rate.trim().parse()?;
+            round.rate = rate.trim().parse()?;
         } else if let Some(refused) = line.strip_prefix("Non-2xx or 3xx responses: ") {
-            sample.refused = refused.parse()?;
+            round.refused = refused.parse()?;
         } else if let Some(errors) = line.strip_prefix("Socket errors: ") {
             let counts = errors.split(", ").filter_map(|error| error.rsplit(' ').next());
-            sample.broken = counts.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+            round.broken = counts.map(str::parse::<f64>).sum::<Result<f64, _>>()?;
         } else if let Some(time) = line.strip_prefix("50%") {
-            sample.p50_us = micros(time.trim())?;
+            round.p50 = millis(time.trim())?;
         } else if let Some(time) = line.strip_prefix("99%") {
-            sample.p99_us = micros(time.trim())?;
+            round.p99 = millis(time.trim())?;
         }
     }
-    ensure!(requests > 0.0, "no requests were answered");
-    Ok((requests, sample))
+    ensure!(round.answers > 0.0, "no requests were answered");
+    Ok(round)
 }
 
 /// A time as wrk writes it, such as `1.20ms`.
-fn micros(text: &str) -> Result<f64> {
+fn millis(text: &str) -> Result<f64> {
     let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).context("a time has a unit")?;
     let (number, unit) = text.split_at(unit_at);
     let factor = match unit {
-        "us" => 1.0,
-        "ms" => 1e3,
-        "s" => 1e6,
-        "m" => 6e7,
+        "us" => 1e-3,
+        "ms" => 1.0,
+        "s" => 1e3,
+        "m" => 6e4,
         other => anyhow::bail!("{other} is no unit of time"),
     };
     Ok(number.parse::<f64>()? * factor)
@@ -168,10 +185,10 @@ mod tests {
     fn what_wrk_writes_is_read() {
         let text = "  Latency Distribution\n     50%  650.00us\n     99%   10.34ms\n  25034 requests in 1.10s, 3.10MB read\n  \
             Socket errors: connect 1, read 20, write 0, timeout 300\n  Non-2xx or 3xx responses: 7\nRequests/sec:  22743.92\n";
-        let (requests, sample) = read(text).unwrap();
-        assert_eq!((requests, sample.refused, sample.broken), (25034.0, 7, 321));
-        assert_eq!((sample.p50_us, sample.p99_us, sample.requests_per_second), (650.0, 10340.0, 22743.92));
+        let round = read(text).unwrap();
+        assert_eq!((round.answers, round.refused, round.broken), (25034.0, 7.0, 321.0));
+        assert_eq!((round.p50, round.p99, round.rate), (0.65, 10.34, 22743.92));
         assert!(read("unable to connect").is_err());
-        assert_eq!(micros("1.50m").unwrap(), 9e7);
+        assert_eq!(millis("1.50m").unwrap(), 9e4);
     }
 }

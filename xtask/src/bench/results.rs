@@ -1,4 +1,4 @@
-//! What was measured, as it is kept in bench/results/peers.json: raw samples with where they come from, no conclusions.
+//! What was measured, as it is kept in bench/results/peers.json: raw figures with where they come from, no conclusions.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,30 +29,52 @@ pub struct Origin {
     pub versions: BTreeMap<String, String>,
 }
 
-/// One contender under one load, with a sample a round.
+/// One contender under one load. A figure has a value a round, or more where one round gives several.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
-    pub contender: String,
-    pub connections: u32,
-    pub samples: Vec<Sample>,
+    pub peer: String,
+    /// What the peer ran and how, such as `p3, fresh`; empty when it can do only one thing.
+    pub variant: String,
+    /// Such as `32 connections`.
+    pub load: String,
+    /// By name, the unit being part of it.
+    pub figures: BTreeMap<String, Vec<f64>>,
 }
 
-/// One contender in one round.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Sample {
-    pub requests_per_second: f64,
-    /// User and system time of the server and its children, in µs a request.
-    pub cpu_us: f64,
-    pub p50_us: f64,
-    pub p99_us: f64,
-    /// Answers that are neither 2xx nor 3xx.
-    pub refused: u64,
-    /// Connections that failed, and answers that stayed away.
-    pub broken: u64,
-    pub rss_kib: u64,
-    pub pss_kib: u64,
-    /// The share of the machine's time that went neither to the server, nor to the load, nor was idle, in percent.
-    pub foreign: f64,
+impl Row {
+    pub fn add(&mut self, figures: &[(&str, f64)]) {
+        for (name, value) in figures {
+            self.figures.entry((*name).to_owned()).or_default().push(*value);
+        }
+    }
+
+    pub fn values(&self, figure: &str) -> &[f64] {
+        self.figures.get(figure).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub fn range(&self, figure: &str) -> Option<Range> {
+        Range::of(self.values(figure))
+    }
+}
+
+/// The middle of several values, and their extremes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Range {
+    pub least: f64,
+    pub median: f64,
+    pub most: f64,
+}
+
+impl Range {
+    /// None of nothing.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let mut values = values.to_vec();
+        values.sort_by(f64::total_cmp);
+        let last = values.len().checked_sub(1)?;
+        let at = |index: usize| values.get(index).copied();
+        let median = f64::midpoint(at(last / 2)?, at(last.div_ceil(2))?);
+        Some(Self { least: at(0)?, median, most: at(last)? })
+    }
 }
 
 impl Results {
@@ -70,8 +92,20 @@ impl Results {
     pub fn write(&self, file: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)? + "\n";
         let folder = file.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::write(file, text))
-            .with_context(|| format!("cannot write {}", file.display()))
+        let written = fs::create_dir_all(folder).and_then(|()| fs::write(file, text));
+        written.with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_median_lies_between_the_extremes() {
+        assert_eq!(Range::of(&[3.0, 1.0, 8.0]).unwrap(), Range { least: 1.0, median: 3.0, most: 8.0 });
+        assert_eq!(Range::of(&[4.0, 1.0]).unwrap().median, 2.5);
+        assert_eq!(Range::of(&[]), None);
     }
 }
