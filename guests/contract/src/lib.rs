@@ -212,6 +212,12 @@ pub fn burn() {
     }
 }
 
+/// Calls itself until the stack is full.
+#[expect(unconditional_recursion, reason = "that is the attack")]
+pub fn recurse(depth: u64) -> u64 {
+    std::hint::black_box(recurse(std::hint::black_box(depth) + 1)) + depth
+}
+
 /// Takes memory MiB by MiB, writing to each page so that it is really there. Shorter than asked for when the host says no.
 pub fn hold(mib: u64) -> Vec<Vec<u8>> {
     const MIB: usize = 1 << 20;

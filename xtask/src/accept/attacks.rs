@@ -11,7 +11,11 @@ mod app;
 mod case;
 mod cases;
 mod client;
+mod clients;
+mod floods;
+mod graft;
 mod guests;
+mod h2;
 mod judge;
 mod probe;
 mod table;
@@ -24,6 +28,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use clap::Args;
 
+use self::app::{App, Prepared};
 use self::case::{Attack, Scene};
 use self::judge::Row;
 use self::probe::Probe;
@@ -76,24 +81,50 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let chosen: Vec<&'static Attack> = cases::ALL.iter().filter(|attack| attack.is_named(&options.cases)).collect();
     let names = || cases::ALL.iter().map(|attack| attack.name).collect::<Vec<_>>().join(" ");
     ensure!(!chosen.is_empty(), "no such case; there are: {}", names());
-    let app = app::start(workspace, options.binary.as_deref())?;
+    let mut prepared = app::prepare(workspace, options.binary.as_deref())?;
     let times = Times::of(options);
-    let probe = Probe::start(&app)?;
-    probe.settle(Duration::from_secs(1))?;
-    let start = Vitals::of(&app)?;
-    table::head(options.json, &start);
     let mut rows = Vec::new();
+    let mut session = Session::start(&mut prepared)?;
+    table::head(options.json, &session.start);
     for attack in chosen {
-        let row = perform(&app, attack, &probe, &times, &start);
+        let row = perform(&session, attack, &times);
         table::row(options.json, &row, !options.quick);
+        if !row.is_past() {
+            // What one case left behind is not held against the next.
+            session.stop().map_or_else(|error| table::note(options.json, &error), drop);
+            session = Session::start(&mut prepared)?;
+        }
         rows.push(row);
     }
-    let gone = app.stop(probe);
-    table::finish(options, &rows, gone)
+    let end = session.stop();
+    table::finish(options, &rows, end)
+}
+
+/// A running host and its neighbours, and how it was when it was quiet.
+struct Session {
+    app: App,
+    probe: Probe,
+    start: Vitals,
+}
+
+impl Session {
+    fn start(prepared: &mut Prepared) -> Result<Self> {
+        let app = prepared.start()?;
+        let probe = Probe::start(&app)?;
+        probe.settle(Duration::from_secs(1))?;
+        let start = Vitals::of(&app)?;
+        Ok(Self { app, probe, start })
+    }
+
+    fn stop(self) -> Result<String> {
+        self.probe.stop();
+        self.app.stop()
+    }
 }
 
 /// One case, from a quiet host to a quiet host.
-fn perform(app: &app::App, attack: &'static Attack, probe: &Probe, times: &Times, start: &Vitals) -> Row {
+fn perform(session: &Session, attack: &'static Attack, times: &Times) -> Row {
+    let Session { app, probe, start } = session;
     let calm = Instant::now();
     std::thread::sleep(times.alone);
     let begin = Instant::now();

@@ -1,4 +1,4 @@
-//! A guest that no test claims is dead weight: each needs a test in crates/*/tests that names it.
+//! A guest that no test claims is dead weight: each needs a test in crates/*/tests that names it, or a part of `accept`.
 //!
 //! Named is a guest by a string such as `"p3/hello"`, or, for both Rust sets at once, by the first argument of `both(…)`.
 
@@ -24,6 +24,7 @@ pub fn names(root: &Path) -> Result<Vec<String>> {
 
 pub fn check(tree: &Tree, guests: &[String]) -> Vec<Complaint> {
     let tests = tree.rust("crates/").filter(|file| file.path.contains("/tests/"));
+    let tests = tests.chain(tree.rust("xtask/src/accept/"));
     let claimed: BTreeSet<String> = tests.flat_map(|file| claims(&tokens::all(&file.text))).collect();
     let unclaimed = guests.iter().filter(|guest| !claimed.contains(*guest));
     let text =
@@ -61,8 +62,10 @@ mod tests {
                 "fn f() { both(\"trap\", g); guest(\"js/hello\"); both!(\"kv\") } // p3/comment",
             ),
             ("crates/a/src/lib.rs", "const A: &str = \"p3/source\";"),
+            ("xtask/src/accept/a.rs", "const A: &str = \"p3/attack\";"),
         ]);
-        let guests = ["p3/trap", "p2/trap", "p2/kv", "js/hello", "p3/comment", "p3/source"].map(str::to_owned);
+        let guests =
+            ["p3/trap", "p2/trap", "p2/kv", "js/hello", "p3/comment", "p3/source", "p3/attack"].map(str::to_owned);
         let places: Vec<String> = check(&tree, &guests).into_iter().map(|complaint| complaint.place).collect();
         assert_eq!(places, ["guests/p3/comment", "guests/p3/source"]);
     }

@@ -39,6 +39,11 @@ pub fn bar(alone: Duration) -> Duration {
 }
 
 impl Row {
+    /// Whether nothing of it is left in the host.
+    pub fn is_past(&self) -> bool {
+        self.most <= self.cap && self.recovered.is_ok()
+    }
+
     /// What is wrong, by whatever load the machine has.
     pub fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -64,6 +69,7 @@ impl Row {
         let pairs = [
             ("neighbour", &self.alone.component, &self.beside.component),
             ("upstream", &self.alone.upstream, &self.beside.upstream),
+            ("new connections'", &self.alone.fresh, &self.beside.fresh),
         ];
         for (name, alone, beside) in pairs {
             let bar = bar(alone.p99);

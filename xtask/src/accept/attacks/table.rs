@@ -28,6 +28,11 @@ pub fn head(json: bool, start: &Vitals) {
     );
 }
 
+/// Something beside the rows.
+pub fn note(json: bool, error: &anyhow::Error) {
+    say(json, &format!("    NOTE   {error:#}"));
+}
+
 pub fn row(json: bool, row: &Row, timed: bool) {
     let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1000.0);
     let (alone, beside) = (&row.alone.component, &row.beside.component);
