@@ -109,6 +109,16 @@ impl Admitted {
         }))
     }
 
+    /// Whether it is a server of WASI 0.2 through and through: nothing it imports or exports is of WASI 0.3, so that its
+    /// requests can only run one after the other.
+    #[must_use]
+    pub fn is_sequential(&self) -> bool {
+        let of_03 = |interface: &Interface| interface.on_track(0, 3);
+        matches!(self.world, World::HttpProxy02 { .. })
+            && !self.imports.iter().any(of_03)
+            && !self.exports.iter().any(of_03)
+    }
+
     fn export_names(&self) -> Vec<String> {
         let interfaces = self.exports.iter().map(Interface::to_string);
         interfaces.chain(self.plain_exports.iter().cloned()).take(8).map(|name| quotable(&name, 80)).collect()

@@ -461,7 +461,7 @@ fn start_shards(
             number,
             listeners: listeners.iter_mut().filter_map(Vec::pop).collect(),
             live: Arc::clone(live),
-            sink: sink.clone(),
+            sink: Arc::new(sink.clone()),
             header_timeout: settings.header_timeout,
             max_connections: settings.max_connections.div_ceil(count),
         };

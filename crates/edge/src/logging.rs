@@ -5,9 +5,10 @@
 //! steer a terminal: control characters are spelled out, and lines of our own that go on are marked. A log that can't be written
 //! is lost, and never ends the process.
 
-use coracle_telemetry::Format;
+use coracle_telemetry::{AccessLog, Format, Lines};
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
+use std::io;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::EnvFilter;
@@ -16,12 +17,20 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// Sets up the log of the process. `level` is a filter as in `RUST_LOG` ("info", "coracle_edge=debug"); one that can't be
-/// read counts as "info". A second call changes nothing.
-pub fn init(format: Format, level: &str, colour: bool) {
+/// read counts as "info". A second call changes nothing. Lines leave by a thread of their own: what is returned can wait for
+/// the last of them.
+///
+/// # Errors
+/// When that thread can't be started.
+pub fn init(format: Format, level: &str, colour: bool) -> io::Result<Lines> {
+    let lines = Lines::to(io::stderr(), AccessLog::notice(format))?;
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer({
+            let lines = lines.clone();
+            move || lines.clone()
+        })
         .with_ansi(colour)
         // It reports a failed write with `eprintln!`, which panics when standard error is what failed.
         .log_internal_errors(false);
@@ -31,6 +40,7 @@ pub fn init(format: Format, level: &str, colour: bool) {
     };
     // A test or an embedding program may have a log of its own.
     drop(set);
+    Ok(lines)
 }
 
 /// Bytes of one event's text; the rest is cut off.

@@ -45,7 +45,7 @@ pub struct Armed {
     started: Instant,
     meter: Arc<Meter>,
     bytes_in: Arc<AtomicU64>,
-    sink: Sink,
+    sink: Arc<Sink>,
     /// A running request keeps the state it was routed by, until its response has ended.
     _state: Arc<AppState>,
     /// Its connection isn't idle while this is held.
@@ -63,7 +63,7 @@ pub struct Head {
 
 impl Armed {
     /// Starts the clock. Until a response is there the request counts as abandoned by its client.
-    pub fn new(id: RequestId, head: Head, sink: Sink, state: Arc<AppState>, running: One) -> Self {
+    pub fn new(id: RequestId, head: Head, sink: Arc<Sink>, state: Arc<AppState>, running: One) -> Self {
         sink.counts.running.fetch_add(1, Relaxed);
         let Head { method, host, path } = head;
         let record = Record {
@@ -157,7 +157,7 @@ impl Drop for Armed {
         if matches!(self.record.outcome, Outcome::Failed | Outcome::Truncated) {
             counts.failed.fetch_add(1, Relaxed);
         }
-        if let Some(access) = self.sink.access {
+        if let Some(access) = &self.sink.access {
             access.write(&self.record);
         }
         if let Some(tap) = &self.sink.tap {

@@ -29,7 +29,7 @@ pub struct Connection {
     /// Our end, for requests of HTTP/1.0 that name no host.
     pub local: SocketAddr,
     pub shard: usize,
-    pub sink: Sink,
+    pub sink: Arc<Sink>,
     /// What it takes of the connections we may have; a tunnel keeps it.
     pub place: Place,
     pub running: Running,
@@ -50,7 +50,7 @@ pub async fn serve(state: Arc<AppState>, connection: Connection, request: http::
         host: host.as_ref().map(|host| host.host().to_ascii_lowercase()).unwrap_or_default(),
         path: request.uri().path().to_owned(),
     };
-    let mut record = Armed::new(id, head, connection.sink.clone(), Arc::clone(&state), connection.running.one());
+    let mut record = Armed::new(id, head, Arc::clone(&connection.sink), Arc::clone(&state), connection.running.one());
     let answer = match host.and_then(|host| admit(request, host, connection.peer, &record)) {
         Ok(request) => answer(&state, &connection, request, &mut record).await,
         Err(refusal) => Ok(Answer::Refused(refusal)),

@@ -88,7 +88,7 @@ impl Settings {
     }
 
     pub(crate) fn sink(&self) -> Sink {
-        Sink { access: self.access, tap: self.tap.clone(), ..Sink::default() }
+        Sink { access: self.access.clone(), tap: self.tap.clone(), ..Sink::default() }
     }
 }
 

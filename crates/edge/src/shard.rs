@@ -38,6 +38,8 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_AGAIN: Duration = Duration::from_secs(15);
 /// How long a connection that was just opened may take to send its first request when the drain has begun.
 const LAST_CALL: Duration = Duration::from_millis(200);
+/// Timers of requests are due later than this.
+const HEARTBEAT: Duration = Duration::from_millis(100);
 /// How long to wait when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -46,7 +48,8 @@ pub struct Shard {
     pub number: usize,
     pub listeners: Vec<std::net::TcpListener>,
     pub live: Arc<Live>,
-    pub sink: Sink,
+    /// Its own copy: a count of references that all shards share would travel between their cores with each request.
+    pub sink: Arc<Sink>,
     pub header_timeout: Duration,
     /// Connections it keeps open at the same time.
     pub max_connections: usize,
@@ -80,6 +83,7 @@ impl Shard {
             .map(TcpListener::from_std)
             .collect::<io::Result<Vec<_>>>()?;
         let now = self.live.now.clone();
+        let heart = tokio::spawn(beat());
         let shard = Arc::new(self);
         let places = Arc::new(Semaphore::new(shard.max_connections.max(1)));
         let accepting = listeners.into_iter().map(|listener| {
@@ -94,7 +98,17 @@ impl Shard {
             _ = all_closed.recv() => {}
             () = now.cancelled() => {}
         }
+        heart.abort();
         Ok(())
+    }
+}
+
+/// Keeps a timer close ahead. The runtime wakes itself by a system call whenever a timer is set that is due before all
+/// others, and each request sets some: with this one none of them ever is.
+async fn beat() {
+    let mut beats = tokio::time::interval(HEARTBEAT);
+    loop {
+        beats.tick().await;
     }
 }
 
@@ -106,7 +120,7 @@ async fn accept(shard: Arc<Shard>, listener: TcpListener, places: Arc<Semaphore>
             peer: Peer { addr: peer, scheme: "http" },
             local,
             shard: shard.number,
-            sink: shard.sink.clone(),
+            sink: Arc::clone(&shard.sink),
             place: Arc::new(place),
             running: Running::default(),
         };

@@ -1,5 +1,8 @@
 //! One engine per process: how code is compiled, where instances are placed, and the clock that preempts them.
 //!
+//! Beneath are two of the runtime's engines: one that runs several requests in an instance at once, as WASI 0.3 may, and
+//! one without the bookkeeping for that, for components of WASI 0.2 (docs/design/006).
+//!
 //! The pooling allocator is used where the address space allows it, on-demand allocation otherwise. A ticker thread
 //! advances the epoch once a slice while a guest runs and sleeps while none does.
 
@@ -7,8 +10,8 @@ use crate::compile::Cache;
 use crate::egress::Client;
 use crate::limits::Budget;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -60,8 +63,20 @@ pub enum EngineError {
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
 
+/// How a component's requests run in one instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// One after the other: WASI 0.2 and nothing else.
+    Sequential,
+    /// Several at once, if it is allowed to: WASI 0.3.
+    Concurrent,
+}
+
 struct Shared {
-    wasmtime: wasmtime::Engine,
+    settings: Settings,
+    concurrent: wasmtime::Engine,
+    /// Made for the first component that needs it.
+    sequential: OnceLock<wasmtime::Engine>,
     cache: Cache,
     client: Arc<Client>,
     memory: Arc<Budget>,
@@ -78,12 +93,14 @@ impl Engine {
     /// When the machine lacks what the runtime needs.
     pub fn new(settings: &Settings) -> Result<Self, EngineError> {
         raise_descriptors();
-        let wasmtime = runtime(settings)?;
-        let ticker = Ticker::start(&wasmtime, settings.slice).map_err(EngineError::Ticker)?;
+        let concurrent = runtime(settings, Mode::Concurrent).map_err(EngineError::Runtime)?;
+        let ticker = Ticker::start(&concurrent, settings.slice).map_err(EngineError::Ticker)?;
         let client = Client::new().map_err(|error| EngineError::Client(error.into()))?;
         Ok(Self(Arc::new(Shared {
+            settings: settings.clone(),
             cache: Cache::new(settings.cache_dir.as_deref()),
-            wasmtime,
+            concurrent,
+            sequential: OnceLock::new(),
             client: Arc::new(client),
             memory: Arc::new(Budget::new(settings.memory)),
             places: Arc::new(Semaphore::new(settings.instances as usize)),
@@ -92,8 +109,24 @@ impl Engine {
         })))
     }
 
-    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.0.wasmtime
+    /// The runtime's engine for this mode.
+    ///
+    /// # Errors
+    /// When the machine lacks what a second engine needs.
+    pub(crate) fn wasmtime(&self, mode: Mode) -> wasmtime::Result<&wasmtime::Engine> {
+        match mode {
+            Mode::Concurrent => Ok(&self.0.concurrent),
+            Mode::Sequential => match self.0.sequential.get() {
+                Some(engine) => Ok(engine),
+                None => {
+                    let engine = runtime(&self.0.settings, Mode::Sequential)?;
+                    // Another thread may have been faster; then this one is dropped.
+                    let engine = self.0.sequential.get_or_init(|| engine);
+                    self.0.ticker.also(engine);
+                    Ok(engine)
+                }
+            },
+        }
     }
 
     pub(crate) fn cache(&self) -> &Cache {
@@ -123,9 +156,9 @@ impl Engine {
     }
 }
 
-fn runtime(settings: &Settings) -> Result<wasmtime::Engine, EngineError> {
+fn runtime(settings: &Settings, mode: Mode) -> wasmtime::Result<wasmtime::Engine> {
     if !settings.on_demand {
-        match wasmtime::Engine::new(&config(Some(pool(settings)))) {
+        match wasmtime::Engine::new(&config(Some(pool(settings)), mode)) {
             Ok(engine) => return Ok(engine),
             // Containers with a limit on address space (ulimit -v) end here; it works, only slower.
             Err(error) => {
@@ -133,13 +166,14 @@ fn runtime(settings: &Settings) -> Result<wasmtime::Engine, EngineError> {
             }
         }
     }
-    wasmtime::Engine::new(&config(None)).map_err(EngineError::Runtime)
+    wasmtime::Engine::new(&config(None, mode))
 }
 
-fn config(pool: Option<PoolingAllocationConfig>) -> Config {
+fn config(pool: Option<PoolingAllocationConfig>, mode: Mode) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
-    config.wasm_component_model_async(true);
+    config.wasm_component_model_async(mode == Mode::Concurrent);
+    config.concurrency_support(mode == Mode::Concurrent);
     if let Some(pool) = pool {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
@@ -195,7 +229,9 @@ fn three_quarters_of_ram() -> u64 {
 struct Ticker {
     running: AtomicU64,
     /// Unparked when somebody starts running.
-    thread: std::sync::OnceLock<Thread>,
+    thread: OnceLock<Thread>,
+    /// The sequential engine, once there is one.
+    second: OnceLock<wasmtime::EngineWeak>,
 }
 
 /// The ticker goes on for this long after the last guest, so that a steady trickle of requests doesn't pay a wake-up
@@ -204,7 +240,7 @@ const LINGER: Duration = Duration::from_millis(50);
 
 impl Ticker {
     fn start(engine: &wasmtime::Engine, slice: Duration) -> std::io::Result<Arc<Self>> {
-        let ticker = Arc::new(Self { running: AtomicU64::new(0), thread: std::sync::OnceLock::new() });
+        let ticker = Arc::new(Self { running: AtomicU64::new(0), thread: OnceLock::new(), second: OnceLock::new() });
         let engine = engine.weak();
         let shared = Arc::clone(&ticker);
         let handle = std::thread::Builder::new().name("coracle-ticker".to_owned()).spawn(move || {
@@ -221,6 +257,9 @@ impl Ticker {
                     last = if shared.running.load(Ordering::SeqCst) > 0 { Instant::now() } else { last };
                 } else {
                     engine.increment_epoch();
+                    if let Some(second) = shared.second.get().and_then(wasmtime::EngineWeak::upgrade) {
+                        second.increment_epoch();
+                    }
                     drop(engine);
                     std::thread::sleep(slice);
                 }
@@ -228,6 +267,11 @@ impl Ticker {
         })?;
         let _ = ticker.thread.set(handle.thread().clone());
         Ok(ticker)
+    }
+
+    /// Advances the epoch of this engine, too.
+    fn also(&self, engine: &wasmtime::Engine) {
+        let _ = self.second.set(engine.weak());
     }
 
     fn enter(ticker: &Arc<Self>) -> Running {

@@ -131,6 +131,11 @@ impl Flight {
         Some((request, sender))
     }
 
+    /// What has come out of the store by now, once, without waiting for it.
+    pub(crate) fn outcome_now(&self) -> Option<Outcome> {
+        self.poll_outcome(&mut Context::from_waker(Waker::noop()))
+    }
+
     /// What has come out of the store, once.
     pub(crate) fn poll_outcome(&self, cx: &mut Context<'_>) -> Option<Outcome> {
         let mut state = self.state();
@@ -138,7 +143,7 @@ impl Flight {
             Poll::Pending => None,
             Poll::Ready(outcome) => {
                 state.outcome = None;
-                outcome.ok()
+                Some(outcome.unwrap_or_else(|_| Err(wasmtime::format_err!("it never set one"))))
             }
         }
     }

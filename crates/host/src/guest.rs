@@ -29,6 +29,8 @@ pub struct Guest {
     /// The requests that are running in this instance.
     pub tasks: Tasks,
     pub(crate) unseen_effects: bool,
+    /// Several requests may run in the instance, each as a task of the runtime.
+    pub(crate) concurrent: bool,
     grants: Arc<Grants>,
 }
 
@@ -36,7 +38,7 @@ impl Guest {
     pub(crate) fn new(wasi: WasiCtx, outbound: Outbound, memory: Memory, tasks: Tasks, grants: Arc<Grants>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        Self { table, wasi, http: WasiHttpCtx::new(), outbound, memory, tasks, unseen_effects: false, grants }
+        Self { table, wasi, http: WasiHttpCtx::new(), outbound, memory, tasks, unseen_effects: false, concurrent: true, grants }
     }
 
     /// The resolved grant of this type; `None` when it was not granted.

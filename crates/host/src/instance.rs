@@ -1,7 +1,7 @@
 //! Making instances: what is decided once per component ([`Blueprint`]) and what is made for each instance.
 
 use crate::egress::{Outbound, Shared};
-use crate::engine::Engine;
+use crate::engine::{Engine, Mode};
 use crate::flight::Flights;
 use crate::grant::{Grant, Grants};
 use crate::guest::{Guest, Seed};
@@ -22,6 +22,7 @@ use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 pub(crate) struct Blueprint {
     pub(crate) name: Arc<str>,
     pub(crate) engine: Engine,
+    pub(crate) mode: Mode,
     pub(crate) pre: ProxyPre<Guest>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) plugins: Vec<(Arc<dyn Plugin>, Grant)>,
@@ -59,7 +60,8 @@ impl Blueprint {
     /// the memory.
     pub(crate) async fn make(&self, flights: &Flights) -> Result<Live, (wasmtime::Error, bool)> {
         let guest = self.guest(flights).map_err(|error| (error, false))?;
-        let mut store = Store::new(self.engine.wasmtime(), guest);
+        let engine = self.engine.wasmtime(self.mode).map_err(|error| (error, false))?;
+        let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(HOSTCALL_BYTES);
         store.set_max_component_handles(MAX_HANDLES);
@@ -96,6 +98,7 @@ impl Blueprint {
         let memory = Memory::new(self.limits.memory, Arc::clone(&self.memory_total), self.engine.memory());
         let mut guest = Guest::new(seed.wasi.build(), outbound, memory, tasks, Arc::clone(&self.grants));
         guest.unseen_effects = seed.unseen_effects;
+        guest.concurrent = self.mode == Mode::Concurrent;
         Ok(guest)
     }
 }

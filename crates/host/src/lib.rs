@@ -7,6 +7,7 @@
 //! the guest in a task of its own (`worker`) and hands out the response whose body streams from the guest.
 
 mod body;
+mod clock;
 mod compile;
 pub mod egress;
 mod engine;
@@ -23,12 +24,13 @@ mod plugin;
 mod pool;
 mod replay;
 mod roots;
+mod serial;
 mod spec;
 pub mod task;
 mod worker;
 
 pub use body::{Body, BodyError, Request, Response, empty, full};
-pub use engine::{Engine, EngineError, Settings};
+pub use engine::{Engine, EngineError, Mode, Settings};
 pub use failure::{Cause, Failure};
 pub use grant::{Grant, Grants};
 pub use guest::{Guest, Seed};

@@ -1,6 +1,6 @@
 //! Binding a component's imports to what it was granted: what is harmless, what is denied, what is an error.
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Mode};
 use crate::grant::Grant;
 use crate::guest::Guest;
 use crate::plugin::{Note, Plugin, Ungranted};
@@ -116,14 +116,20 @@ fn same_interface(import: &str, offered: &str) -> bool {
 
 /// A linker of a component's own: WASI as every toolchain expects it, then each plugin.
 ///
-/// WASI 0.2 and 0.3 are always both there, because toolchains emit both into one component. Files, network and
+/// WASI 0.2 is always there, and 0.3 for all that is not 0.2 through and through: toolchains emit both into one component. Files, network and
 /// environment are empty until a grant adds to them.
-pub(crate) fn linker(engine: &Engine, grants: &[(Arc<dyn Plugin>, Grant)]) -> wasmtime::Result<Linker<Guest>> {
-    let mut linker = Linker::new(engine.wasmtime());
+pub(crate) fn linker(
+    engine: &Engine,
+    mode: Mode,
+    grants: &[(Arc<dyn Plugin>, Grant)],
+) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine.wasmtime(mode)?);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    if mode == Mode::Concurrent {
+        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    }
     for (plugin, grant) in grants {
-        plugin.link(&mut linker, grant)?;
+        plugin.link(&mut linker, grant, mode)?;
     }
     Ok(linker)
 }

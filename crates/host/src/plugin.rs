@@ -4,6 +4,7 @@
 //! (once per component and load: opens what is behind the grant), `link` (once per component), `seed` (once per
 //! instance). Nothing is looked up by name after `prepare`.
 
+use crate::engine::Mode;
 use crate::grant::Grant;
 use crate::guest::{Guest, Seed};
 use coracle_manifest::value::Node;
@@ -44,12 +45,12 @@ pub trait Plugin: Send + Sync + 'static {
     /// When a backend can't be opened; the text names the store and what to do.
     fn prepare(&self, checked: &Checked, resources: &Resources) -> Result<Grant, PrepareError>;
 
-    /// Adds the interfaces to a component's linker. With [`Grant::Denied`] each function answers "denied" in the
+    /// Adds the interfaces to a component's linker; of WASI 0.3 only with [`Mode::Concurrent`]. With [`Grant::Denied`] each function answers "denied" in the
     /// interface's own types.
     ///
     /// # Errors
     /// When the linker refuses a definition, which is a bug of the plugin.
-    fn link(&self, linker: &mut Linker<Guest>, grant: &Grant) -> wasmtime::Result<()>;
+    fn link(&self, linker: &mut Linker<Guest>, grant: &Grant, mode: Mode) -> wasmtime::Result<()>;
 
     /// Adds to a new instance what the grant gives it.
     ///

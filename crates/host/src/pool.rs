@@ -5,7 +5,7 @@
 //!                           └─ a new worker task ────────────────┴─▶ worker ─▶ Response | Failure
 //! ```
 
-use crate::engine::{CORE_INSTANCES_PER_COMPONENT, Engine, MAX_WEIGHT};
+use crate::engine::{CORE_INSTANCES_PER_COMPONENT, Engine, MAX_WEIGHT, Mode};
 use crate::failure::{Blame, Cause, Failure, Stage};
 use crate::flight::Job;
 use crate::grant::Grants;
@@ -70,13 +70,16 @@ impl Pool {
         let core_instances = spec.component.core_instances;
         let compiler = engine.clone();
         let admitted = spec.component;
-        let compiled = tokio::task::spawn_blocking(move || compiler.cache().load(compiler.wasmtime(), &admitted));
+        let mode = if admitted.is_sequential() { Mode::Sequential } else { Mode::Concurrent };
+        let compiled = tokio::task::spawn_blocking(move || {
+            compiler.wasmtime(mode).and_then(|engine| compiler.cache().load(engine, &admitted))
+        });
         let component = match compiled.await {
             Ok(compiled) => compiled.map_err(LoadError::Compile)?,
             Err(join) => return Err(LoadError::Interrupted(join)),
         };
         let weight = weight(core_instances, &component);
-        let pre = link::linker(engine, &spec.grants)
+        let pre = link::linker(engine, mode, &spec.grants)
             .and_then(|linker| linker.instantiate_pre(&component))
             .map_err(|error| link::failed(error, unoffered))?;
         let pre = match p3::bindings::ServicePre::new(pre.clone()) {
@@ -87,6 +90,7 @@ impl Pool {
         spec.grants.iter().for_each(|(_, grant)| grants.push(grant));
         let blueprint = Blueprint {
             engine: engine.clone(),
+            mode,
             weight,
             pre,
             env: spec.env,

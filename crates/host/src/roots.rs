@@ -9,6 +9,8 @@ use wasmtime::component::GuestTaskId;
 #[derive(Clone, Default)]
 pub struct Tasks {
     running: Vec<(GuestTaskId, RequestId)>,
+    /// The request of an instance that takes one after the other, and has no tasks.
+    alone: Option<RequestId>,
     effects: Arc<AtomicU64>,
 }
 
@@ -16,6 +18,16 @@ impl Tasks {
     /// Remembers that a root task serves a request.
     pub(crate) fn enter(&mut self, task: GuestTaskId, request: RequestId) {
         self.running.push((task, request));
+    }
+
+    /// Remembers the one request of an instance that takes one after the other.
+    pub(crate) fn enter_alone(&mut self, request: RequestId) {
+        self.alone = Some(request);
+    }
+
+    /// The request that has the instance to itself, if the instance takes one after the other.
+    pub(crate) fn alone(&self) -> Option<RequestId> {
+        self.alone
     }
 
     /// The request that a root task serves.
@@ -26,6 +38,7 @@ impl Tasks {
     /// Forgets a request whose work, post-return work included, has ended.
     pub(crate) fn leave(&mut self, request: RequestId) {
         self.running.retain(|(_, running)| *running != request);
+        self.alone.take_if(|alone| *alone == request);
     }
 
     /// To be called by a plugin before an effect leaves the instance (a write, a message, an outbound request): from

@@ -19,6 +19,12 @@ pub enum Caller {
 
 /// The caller of a host function; only valid on its entry, before the first await.
 pub fn caller(mut store: StoreContextMut<'_, Guest>) -> Caller {
+    if let Some(request) = store.data().tasks.alone() {
+        return Caller::Request(request);
+    }
+    if !store.data().concurrent {
+        return Caller::Instance;
+    }
     let Ok(stack) = store.async_call_stack() else { return Caller::Instance };
     let Some(root) = stack.last() else { return Caller::Instance };
     store.data().tasks.served_by(root).map_or(Caller::Instance, Caller::Request)

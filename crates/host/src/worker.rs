@@ -5,13 +5,14 @@
 //! dropping the store. Epochs make sure that each poll ends within about a millisecond of guest code.
 
 use crate::Failure;
+use crate::clock::Clock;
 use crate::failure::{Blame, Cause};
-use crate::flight::{Flight, Flights, Job, Phase};
+use crate::flight::{Flight, Flights, Job, Outcome, Phase};
 use crate::guest::Guest;
 use crate::instance::{Blueprint, Live};
+use crate::serial::Serial;
 use coracle_telemetry::Stage;
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use nix::time::{ClockId, clock_gettime};
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -85,8 +86,9 @@ impl Post {
     }
 }
 
-struct Worker {
-    blueprint: Arc<Blueprint>,
+/// One instance's task.
+pub(crate) struct Worker {
+    pub(crate) blueprint: Arc<Blueprint>,
     flights: Flights,
     load: Arc<Load>,
     /// Outlives the store, so that intactness can be judged after it.
@@ -94,7 +96,7 @@ struct Worker {
 }
 
 /// Why a worker ended before its time.
-enum Stop {
+pub(crate) enum Stop {
     NoRoom,
     Instantiate(wasmtime::Error),
     /// With whether it had been refused memory, and whether for what other instances hold.
@@ -106,6 +108,13 @@ enum Stop {
     Cpu,
     Deadline,
     ClientGone,
+}
+
+impl Stop {
+    /// A call into the guest has ended with this.
+    pub(crate) fn guest(error: wasmtime::Error) -> Self {
+        Self::Trap { error, memory: false, crowded: false }
+    }
 }
 
 impl Worker {
@@ -134,13 +143,12 @@ impl Worker {
         let limits = &self.blueprint.limits;
         let exclusive = self.blueprint.exclusive();
         let running = self.blueprint.engine.running();
+        let mut clock = Clock::default();
         let mut loose = Duration::ZERO;
         let mut alarm =
             pin!(tokio::time::sleep_until(self.flights.earliest().unwrap_or_else(tokio::time::Instant::now)));
         let result = poll_fn(|cx| {
-            let before = thread_cpu();
-            let polled = live.as_mut().poll(cx);
-            let cpu = thread_cpu().saturating_sub(before);
+            let (polled, cpu) = clock.time(|| live.as_mut().poll(cx));
             // Work that outlives its request runs on nobody's budget, so it gets one of its own, new with each request.
             loose = if self.flights.none() { loose + cpu } else { Duration::ZERO };
             let over = self.flights.charge(cpu, limits) || loose > limits.cpu_per_request;
@@ -178,14 +186,26 @@ impl Worker {
     /// Passes on the responses that have come out of the store.
     fn hand_over(&self, cx: &mut std::task::Context<'_>) -> Result<(), Stop> {
         for flight in self.flights.all() {
-            match flight.poll_outcome(cx) {
-                None => {}
-                Some(Ok(response)) => flight.answer(response, &self.blueprint.limits),
-                Some(Err(error)) => self.refuse(&flight, error)?,
-            }
+            self.pass_on(&flight, flight.poll_outcome(cx))?;
             flight.poll_body(cx, &self.blueprint.limits);
         }
         Ok(())
+    }
+
+    /// Passes on what has come out of the store for one request.
+    pub(crate) fn pass_on(&self, flight: &Arc<Flight>, outcome: Option<Outcome>) -> Result<(), Stop> {
+        match outcome {
+            None => {}
+            Some(Ok(response)) => flight.answer(response, &self.blueprint.limits),
+            Some(Err(error)) => self.refuse(flight, error)?,
+        }
+        Ok(())
+    }
+
+    /// A request's last work has ended.
+    pub(crate) fn landed(&self, flight: &Arc<Flight>) {
+        self.flights.land(flight);
+        self.load.running.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// The guest ended without a response. A trap ends the whole instance.
@@ -195,7 +215,7 @@ impl Worker {
             let detail = format!("`{name}` answered with the error code {code}");
             (Cause::ErrorCode(code), detail)
         } else if error.is::<Trap>() || error.is::<wasmtime::WasmBacktrace>() || error.is::<wasmtime_wasi::I32Exit>() {
-            return Err(Stop::Trap { error, memory: false, crowded: false });
+            return Err(Stop::guest(error));
         } else {
             (Cause::NoResponse, format!("`{name}` ended without a response: {error}"))
         };
@@ -268,18 +288,27 @@ impl Worker {
                 false => Stop::Instantiate(error),
             })?;
         let _ = self.effects.set(store.data().tasks.effects());
-        let shift = Shift { worker: self, proxy: &proxy, number };
-        let result = store.run_concurrent(async |accessor| shift.serve(accessor, first, inbox).await).await.flatten();
+        let result = match &proxy {
+            Proxy::P2(proxy) => Serial { worker: self, proxy, number }.serve(&mut store, first, inbox).await,
+            Proxy::P3(_) => {
+                let shift = Shift { worker: self, proxy: &proxy, number };
+                let result = store.run_concurrent(async |accessor| shift.serve(accessor, first, inbox).await).await;
+                result.flatten().map_err(Stop::guest)
+            }
+        };
         let guest = store.data();
         for flight in self.flights.all() {
             flight.meter.peak_memory(guest.memory.used());
         }
         let (memory, crowded) = (guest.memory.refused(), guest.memory.crowded());
-        result.map_err(|error| Stop::Trap { error, memory, crowded })
+        result.map_err(|stop| match stop {
+            Stop::Trap { error, .. } => Stop::Trap { error, memory, crowded },
+            other => other,
+        })
     }
 }
 
-/// A worker with its instance.
+/// A worker with an instance of WASI 0.3.
 struct Shift<'a> {
     worker: &'a Worker,
     proxy: &'a Proxy,
@@ -342,11 +371,9 @@ impl Shift<'_> {
             }
             let prepared =
                 Prepared::new(store.as_context_mut(), self.proxy, request, <Guest as WasiHttpView>::http, outcome)?;
-            let task = match &prepared {
-                Prepared::P2 { call, .. } => call.task(),
-                Prepared::P3 { call, .. } => call.task(),
-            };
-            store.data_mut().tasks.enter(task, flight.id);
+            if let Prepared::P3 { call, .. } = &prepared {
+                store.data_mut().tasks.enter(call.task(), flight.id);
+            }
             Ok(Some(prepared))
         })?
         else {
@@ -354,11 +381,8 @@ impl Shift<'_> {
         };
         // The response leaves by its channel, which is polled outside the event loop (`Worker::hand_over`).
         prepared.run(accessor, pending()).await?;
-        // A 0.2 guest that has returned writes no more, and what it wrote lies outside the store: dropping that now breaks a
-        // body off that was never finished, instead of waiting for its deadline. A 0.3 body comes out of the store.
-        if matches!(self.proxy, Proxy::P3(_)) || blueprint.reuse.requests > 1 {
-            flight.body_over().await;
-        }
+        // The body comes out of the store, too.
+        flight.body_over().await;
         // Landing takes the flight off the list by which its response is handed over.
         while flight.unanswered() {
             tokio::task::yield_now().await;
@@ -371,14 +395,13 @@ impl Shift<'_> {
             guest.tasks.leave(flight.id);
             flight.meter.peak_memory(guest.memory.used());
         });
-        self.worker.flights.land(&flight);
-        self.worker.load.running.fetch_sub(1, Ordering::AcqRel);
+        self.worker.landed(&flight);
         Ok(())
     }
 }
 
 /// The next job; `None` when there will be none, or none came while the instance was idle.
-async fn next(inbox: &mut mpsc::UnboundedReceiver<Arc<Flight>>, idle: Option<Duration>) -> Option<Arc<Flight>> {
+pub(crate) async fn next(inbox: &mut mpsc::UnboundedReceiver<Arc<Flight>>, idle: Option<Duration>) -> Option<Arc<Flight>> {
     match idle {
         Some(idle) => tokio::time::timeout(idle, inbox.recv()).await.ok().flatten(),
         None => inbox.recv().await,
@@ -407,8 +430,3 @@ fn cut(text: &str) -> &str {
 
 /// A trap's text with its frames is at most this long; it counts against the component's log rate.
 const TRAP_LOG_BYTES: usize = 4096;
-
-/// CPU time of this thread. The poll of an instance runs on one thread from its beginning to its end.
-fn thread_cpu() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
-}

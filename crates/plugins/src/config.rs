@@ -1,7 +1,7 @@
 //! The grant `config`: named values of the manifest's `[config]` table, read through `wasi:config`. A component sees
 //! the keys it was granted and no others; without a grant each call is answered with an error that says so.
 
-use coracle_host::{Check, Checked, Grant, Guest, Interface, Plugin, PrepareError, Resources, Ungranted};
+use coracle_host::{Check, Checked, Grant, Guest, Interface, Mode, Plugin, PrepareError, Resources, Ungranted};
 use coracle_manifest::value::Node;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -73,7 +73,7 @@ impl Plugin for Config {
     }
 
     /// The same for every grant: the values are looked up in the instance's own.
-    fn link(&self, linker: &mut Linker<Guest>, _grant: &Grant) -> wasmtime::Result<()> {
+    fn link(&self, linker: &mut Linker<Guest>, _grant: &Grant, _: Mode) -> wasmtime::Result<()> {
         released::store::add_to_linker::<_, Granted>(linker, Granted::of)?;
         draft::runtime::add_to_linker::<_, Granted>(linker, Granted::of)
     }

@@ -1,7 +1,7 @@
 //! The grant `files`: directories of this machine that a component sees through `wasi:filesystem`, read-only unless
 //! the grant says `write = true`. WASI itself is linked by the host; without a grant it has no directory to show.
 
-use coracle_host::{Check, Checked, Grant, Guest, Interface, Plugin, PrepareError, Resources, Seed};
+use coracle_host::{Check, Checked, Grant, Guest, Interface, Mode, Plugin, PrepareError, Resources, Seed};
 use coracle_manifest::value::{Node, Value};
 use coracle_manifest::{Diagnostic, Span, codes};
 use serde_json::json;
@@ -77,7 +77,7 @@ impl Plugin for Files {
         Ok(Grant::Given(Arc::clone(checked)))
     }
 
-    fn link(&self, _linker: &mut Linker<Guest>, _grant: &Grant) -> wasmtime::Result<()> {
+    fn link(&self, _linker: &mut Linker<Guest>, _grant: &Grant, _: Mode) -> wasmtime::Result<()> {
         Ok(())
     }
 

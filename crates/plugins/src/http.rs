@@ -2,7 +2,7 @@
 //! this plugin reads the rules and links `wasi:http`, whose types are there for every component.
 
 use coracle_host::egress::{Rule, Rules};
-use coracle_host::{Check, Checked, Grant, Guest, Interface, Plugin, PrepareError, Resources, Seed, Ungranted};
+use coracle_host::{Check, Checked, Grant, Guest, Interface, Mode, Plugin, PrepareError, Resources, Seed, Ungranted};
 use coracle_manifest::value::Node;
 use coracle_manifest::{Diagnostic, codes};
 use serde_json::json;
@@ -65,9 +65,12 @@ impl Plugin for Http {
     }
 
     /// The same for every grant: requests are judged where they are sent.
-    fn link(&self, linker: &mut Linker<Guest>, _grant: &Grant) -> wasmtime::Result<()> {
+    fn link(&self, linker: &mut Linker<Guest>, _grant: &Grant, mode: Mode) -> wasmtime::Result<()> {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
-        wasmtime_wasi_http::p3::add_to_linker(linker)
+        match mode {
+            Mode::Sequential => Ok(()),
+            Mode::Concurrent => wasmtime_wasi_http::p3::add_to_linker(linker),
+        }
     }
 
     fn seed(&self, grant: &Grant, seed: &mut Seed) -> wasmtime::Result<()> {

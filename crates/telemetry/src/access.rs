@@ -1,8 +1,7 @@
 //! The access log: one line a request on standard output, as text for people or JSON for machines.
 
-use crate::{Outcome, Record};
+use crate::{Lines, Outcome, Record};
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,23 +11,33 @@ pub enum Format {
     Json,
 }
 
-/// Writes records as lines. Copies share nothing but standard output.
-#[derive(Clone, Copy, Debug)]
+/// Writes records as lines.
+#[derive(Clone, Debug)]
 pub struct AccessLog {
+    pub lines: Lines,
     pub format: Format,
     /// Colours by status class; for a terminal.
     pub colour: bool,
 }
 
 impl AccessLog {
-    /// Writes one line. A closed or full standard output loses the line, never the request.
-    pub fn write(self, record: &Record) {
+    /// The line that tells how many lines were lost because nobody read them.
+    #[must_use]
+    pub fn notice(format: Format) -> fn(u64) -> String {
+        match format {
+            Format::Text => |dropped| format!("({dropped} lines were dropped: they came faster than they were read)"),
+            Format::Json => |dropped| serde_json::json!({ "kind": "dropped", "lines": dropped }).to_string(),
+        }
+    }
+
+    /// Writes one line. An output that is closed or stands still loses the line, never the request.
+    pub fn write(&self, record: &Record) {
         let mut line = match self.format {
             Format::Text => text(record, self.colour),
             Format::Json => serde_json::to_string(&Line { kind: "request", record }).unwrap_or_default(),
         };
         line.push('\n');
-        let _ = std::io::stdout().lock().write_all(line.as_bytes());
+        self.lines.push(line.as_bytes());
     }
 }
 

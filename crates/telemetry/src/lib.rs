@@ -6,8 +6,10 @@
 
 mod access;
 mod id;
+mod lines;
 mod record;
 
 pub use access::{AccessLog, Format};
 pub use id::RequestId;
+pub use lines::Lines;
 pub use record::{Blame, Outcome, Record, Run, Stage};

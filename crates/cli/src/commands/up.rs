@@ -12,35 +12,55 @@ use crate::{commands, output};
 use anyhow::Context as _;
 use coracle_edge::{AppSource, Edge, LoadError, Settings, StartError};
 use coracle_manifest::{App, Flags};
-use coracle_telemetry::{AccessLog, Format};
+use coracle_telemetry::{AccessLog, Format, Lines};
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Where the admin listener is unless told otherwise; a second process on this machine takes a free port instead.
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
+
+/// How long the end of the process waits for whoever reads its logs.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 pub fn run(options: &Up) -> Result<Exit, Failure> {
     let format = match options.process.log_format {
         LogFormat::Text => Format::Text,
         LogFormat::Json => Format::Json,
     };
-    coracle_edge::logging::init(format, &log_filter(options.verbose), output::stderr_colour());
-    match (up(options, format), format) {
+    let log = coracle_edge::logging::init(format, &log_filter(options.verbose), output::stderr_colour())
+        .context("the log's thread does not start")
+        .map_err(Failure::start)?;
+    let access = if options.quiet { None } else { Some(access_log(format)?) };
+    let outcome = match (up(options, access.clone()), format) {
         (Err(failure), Format::Json) => {
             // Who collects JSON lines gets the error as one.
             tracing::error!("{}", output::plain(&failure).trim_end());
             Ok(failure.exit)
         }
         (outcome, _) => outcome,
+    };
+    if let Some(access) = access {
+        access.lines.flush_within(LAST_LINES);
     }
+    log.flush_within(LAST_LINES);
+    outcome
 }
 
-fn up(options: &Up, format: Format) -> Result<Exit, Failure> {
+/// One line a request on standard output.
+fn access_log(format: Format) -> Result<AccessLog, Failure> {
+    let lines = Lines::to(io::stdout(), AccessLog::notice(format))
+        .context("the access log's thread does not start")
+        .map_err(Failure::start)?;
+    Ok(AccessLog { lines, format, colour: format == Format::Text && output::stdout_colour() })
+}
+
+fn up(options: &Up, access: Option<AccessLog>) -> Result<Exit, Failure> {
     let app = app(options)?;
     let bare = matches!(app, AppSource::Given(_));
-    let settings = settings(options, app, format)?;
+    let settings = settings(options, app, access)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::start)?;
     let entered = runtime.enter();
     let mut signals = Signals::new().context("signals can't be listened to").map_err(Failure::start)?;
@@ -142,7 +162,7 @@ fn single(path: &Path, bare: &Bare) -> Result<AppSource, Failure> {
     Ok(AppSource::Given(Box::new(app)))
 }
 
-fn settings(options: &Up, app: AppSource, format: Format) -> Result<Settings, Failure> {
+fn settings(options: &Up, app: AppSource, access: Option<AccessLog>) -> Result<Settings, Failure> {
     let Process { admin, no_admin, drain, shards, memory, cache_dir, state_dir, .. } = &options.process;
     if let Some(same) = admin.filter(|admin| admin.port() != 0 && options.listen.contains(admin)) {
         return Err(Failure::usage(format!("--listen and --admin both say {same}; each needs an address of its own")));
@@ -159,8 +179,7 @@ fn settings(options: &Up, app: AppSource, format: Format) -> Result<Settings, Fa
         admin: (!no_admin).then(|| admin.unwrap_or(ADMIN)),
         state_dir: state_dir.clone(),
         watch: options.watch,
-        access: (!options.quiet)
-            .then(|| AccessLog { format, colour: format == Format::Text && output::stdout_colour() }),
+        access,
         drain: *drain,
         ..Settings::default()
     };

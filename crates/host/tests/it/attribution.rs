@@ -51,7 +51,7 @@ impl Plugin for Witness {
         Ok(Grant::Denied)
     }
 
-    fn link(&self, linker: &mut Linker<Guest>, _: &Grant) -> wasmtime::Result<()> {
+    fn link(&self, linker: &mut Linker<Guest>, _: &Grant, _: coracle_host::Mode) -> wasmtime::Result<()> {
         let seen = Arc::clone(&self.0);
         let mut store = linker.instance("wasi:config/store@0.2.0-rc.1")?;
         store.func_wrap("get", move |mut store, (key,): (String,)| {
