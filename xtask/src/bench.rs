@@ -15,6 +15,7 @@ mod proc;
 mod quiet;
 mod results;
 mod server;
+mod start;
 mod syscalls;
 mod tables;
 

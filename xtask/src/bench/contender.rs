@@ -63,6 +63,13 @@ pub enum Program {
     Guest(&'static str, Reuse),
 }
 
+/// Where a contender listens, and who else does if it has to ask somebody.
+#[derive(Debug, Clone, Copy)]
+pub struct Ports {
+    pub own: u16,
+    pub upstream: Option<u16>,
+}
+
 /// Where programs are.
 pub struct Places {
     pub root: PathBuf,
@@ -110,7 +117,8 @@ impl Contender {
     }
 
     /// How it is started in `folder` to listen on a port. What it reads from there is written first.
-    pub fn command(&self, places: &Places, folder: &Path, port: u16) -> Result<Command> {
+    pub fn command(&self, places: &Places, folder: &Path, ports: Ports) -> Result<Command> {
+        let port = ports.own;
         let (guest, reuse) = match &self.program {
             Program::Native(name) => return Ok(with(&places.built.join(name), &[&port.to_string()])),
             Program::Script(name) => {
@@ -122,7 +130,7 @@ impl Contender {
         Ok(match self.peer {
             Peer::Wash => wash(places, &guest, folder, port)?,
             Peer::Wasmtime => self.wasmtime(places, &guest, port, reuse),
-            Peer::Coracle | Peer::Hyper | Peer::Node => self.coracle(places, &guest, port, reuse),
+            Peer::Coracle | Peer::Hyper | Peer::Node => self.coracle(places, &guest, ports, reuse),
         })
     }
 
@@ -131,8 +139,8 @@ impl Contender {
         matches!(&self.program, Program::Guest(guest, _) if guest.starts_with("p3/") || guest.starts_with("py/"))
     }
 
-    fn coracle(&self, places: &Places, guest: &Path, port: u16, reuse: Reuse) -> Command {
-        let listen = format!("127.0.0.1:{port}");
+    fn coracle(&self, places: &Places, guest: &Path, ports: Ports, reuse: Reuse) -> Command {
+        let listen = format!("127.0.0.1:{}", ports.own);
         let mut command = with(&places.built.join("coracle"), &["up", "--quiet", "--listen", &listen]);
         command.args(["--admin", "127.0.0.1:0"]).arg(guest);
         if reuse == Reuse::Reused {
@@ -140,6 +148,10 @@ impl Contender {
         }
         if let Some(shards) = self.shards {
             command.args(["--shards", &shards.to_string()]);
+        }
+        if let Some(upstream) = ports.upstream {
+            // Peers let guests go anywhere.
+            command.args(["--grant", &format!("http=GET http://127.0.0.1:{upstream}/**")]);
         }
         command
     }

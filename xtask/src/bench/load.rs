@@ -25,12 +25,22 @@ pub struct Request {
 #[derive(Debug, Clone)]
 pub enum Expect {
     Exactly(Vec<u8>),
+    Contains(&'static str),
+    /// A JPEG of about so many bytes, give or take a factor of three: encoders differ.
+    Jpeg(usize),
 }
 
 impl Expect {
     fn check(&self, body: &[u8]) -> Result<()> {
         match self {
             Self::Exactly(expected) => ensure!(body == expected, "answered {}", shown(body)),
+            Self::Contains(text) => {
+                ensure!(String::from_utf8_lossy(body).contains(text), "has no {text:?}: {}", shown(body));
+            }
+            Self::Jpeg(size) => {
+                let fits = (size / 3..size * 3).contains(&body.len());
+                ensure!(body.starts_with(&[0xff, 0xd8]) && fits, "is no such JPEG: {}", shown(body));
+            }
         }
         Ok(())
     }
@@ -102,6 +112,30 @@ impl Request {
             ("failed", round.refused + round.broken),
         ];
         Ok(figures.map(|(name, value)| (name.to_owned(), value)).to_vec())
+    }
+
+    /// Sends it at a fixed rate, however long answers take; a GET without headers only.
+    pub fn at_rate(&self, server: &Server, open_loop: &Path, rate: u32, time: Duration) -> Result<Vec<(String, f64)>> {
+        ensure!(self.body.is_none() && self.headers.is_empty(), "only plain requests can be sent at a fixed rate");
+        let before = proc::cpu(server.process());
+        let mut command = Command::new(open_loop);
+        command.args(["--port", &server.port.to_string(), "--path", &self.path, "--rate", &rate.to_string()]);
+        command.args(["--seconds", &time.as_secs_f64().to_string()]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut group = Group::start(&mut command)?;
+        let output = group.child.stdout.take().context("standard output is piped")?;
+        let text = std::io::read_to_string(output)?;
+        let code = group.wait(Duration::from_secs(60))?;
+        ensure!(code == Some(0), "the generator of load ended with {code:?}");
+        let cpu = proc::cpu(server.process()) - before;
+        let said: serde_json::Value = serde_json::from_str(&text).with_context(|| format!("no JSON: {text:?}"))?;
+        let figure = |name: &str| said.get(name).and_then(serde_json::Value::as_f64).context("a figure is missing");
+        let mut figures = vec![("answers/s".to_owned(), figure("rate")?)];
+        figures.push(("CPU µs".to_owned(), cpu / figure("answers")? * 1e6));
+        for (name, key) in [("p50 ms", "p50"), ("p90 ms", "p90"), ("p99 ms", "p99"), ("p99.9 ms", "p99.9")] {
+            figures.push((name.to_owned(), figure(key)?));
+        }
+        figures.push(("failed".to_owned(), figure("failed")?));
+        Ok(figures)
     }
 
     /// Sends it over one connection, and says how many answers came.

@@ -14,13 +14,13 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
 use super::cases::{Case, Method, plan};
-use super::contender::{Contender, Peer, Places};
+use super::contender::{Contender, Peer, Places, Ports};
 use super::install;
 use super::load::Request;
 use super::quiet;
 use super::results::{Results, Row, Section};
 use super::server::Server;
-use super::{origin, syscalls, tables};
+use super::{origin, start, syscalls, tables};
 use crate::accept::groups;
 use crate::tools;
 use crate::workspace::Workspace;
@@ -95,7 +95,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 }
 
 fn prepare(workspace: &Workspace, options: &Options) -> Result<Places> {
-    const PROGRAMS: [&str; 2] = ["coracle", "hyper-hello"];
+    const PROGRAMS: [&str; 3] = ["coracle", "hyper-hello", "open-loop"];
     if !options.no_build {
         // Together, so that both need the same features of what they depend on.
         let mut cargo = Command::new("cargo");
@@ -135,8 +135,14 @@ impl Bench {
         let plan = plan(case);
         let loads = match &plan.method {
             Method::Connections(numbers) => numbers.iter().map(|number| Load::Connections(*number)).collect(),
+            Method::Rates(rates) => rates.iter().map(|rate| Load::Rate(*rate)).collect(),
+            Method::Start => vec![Load::Start],
             Method::Syscalls => vec![Load::Syscalls],
         };
+        let upstream = plan.upstream.then(|| self.upstream()).transpose()?;
+        let port = upstream.as_ref().map(|server| server.port);
+        let mut request = plan.request;
+        request.path = request.path.replace("UPSTREAM", &port.unwrap_or_default().to_string());
         let mut entries = Vec::new();
         for load in loads {
             for mut contender in plan.contenders.iter().cloned() {
@@ -152,7 +158,7 @@ impl Bench {
         let rounds = if matches!(plan.method, Method::Syscalls) { 1 } else { self.rounds };
         for round in 1..=rounds {
             for (contender, load, row) in &mut entries {
-                let figures = self.figures(contender, &plan.request, *load);
+                let figures = self.figures(contender, &request, *load, upstream.as_ref());
                 let figures = figures.with_context(|| format!("{} in {}", contender.name(), case.name()))?;
                 let shown: Vec<String> = figures.iter().take(2).map(|(name, it)| format!("{it:>9.1} {name}")).collect();
                 eprintln!(
@@ -170,21 +176,45 @@ impl Bench {
     }
 
     /// Those of one contender in one round; the most telling first.
-    fn figures(&self, contender: &Contender, request: &Request, load: Load) -> Result<Vec<(String, f64)>> {
+    fn figures(
+        &self,
+        contender: &Contender,
+        request: &Request,
+        load: Load,
+        beside: Option<&Server>,
+    ) -> Result<Vec<(String, f64)>> {
         let folder = self.scratch.join(contender.name().replace([',', ' '], "-"));
-        let server = Server::start(&folder, |port| contender.command(&self.places, &folder, port))?;
+        if matches!(load, Load::Start) {
+            return start::measure(&self.places, contender, &folder);
+        }
+        let upstream = beside.map(|server| server.port);
+        let server = Server::start(&folder, |own| contender.command(&self.places, &folder, Ports { own, upstream }))?;
+        let own: Vec<i32> = std::iter::once(&server).chain(beside).map(Server::process).collect();
         let asked = || {
             request.check(&server, &folder)?;
             match load {
                 Load::Connections(connections) => {
                     request.load(&server, &folder, connections, Duration::from_secs(1))?;
                     let measure = || request.load(&server, &folder, connections, self.time);
-                    quiet::measured(self.patience, server.process(), measure)
+                    quiet::measured(self.patience, &own, measure)
                 }
-                Load::Syscalls => syscalls::count(&server, request, &folder, self.time),
+                Load::Rate(rate) => {
+                    request.load(&server, &folder, 32, Duration::from_secs(1))?;
+                    let generator = self.places.built.join("open-loop");
+                    let measure = || request.at_rate(&server, &generator, rate, self.time);
+                    quiet::measured(self.patience, &own, measure)
+                }
+                Load::Syscalls | Load::Start => syscalls::count(&server, request, &folder, self.time),
             }
         };
         asked().with_context(|| format!("its output ends with:\n{}", server.log()))
+    }
+
+    /// hyper's hello, to be asked by guests.
+    fn upstream(&self) -> Result<Server> {
+        let folder = self.scratch.join("upstream");
+        let hello = Contender::native(Peer::Hyper, "hyper-hello");
+        Server::start(&folder, |own| hello.command(&self.places, &folder, Ports { own, upstream: None }))
     }
 }
 
@@ -192,6 +222,8 @@ impl Bench {
 #[derive(Debug, Clone, Copy)]
 enum Load {
     Connections(u32),
+    Rate(u32),
+    Start,
     Syscalls,
 }
 
@@ -200,6 +232,8 @@ impl Load {
         match self {
             Self::Connections(1) | Self::Syscalls => "1 connection".to_owned(),
             Self::Connections(number) => format!("{number} connections"),
+            Self::Rate(rate) => format!("{rate}/s"),
+            Self::Start => String::new(),
         }
     }
 }

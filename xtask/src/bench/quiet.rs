@@ -15,18 +15,19 @@ const TOLERATED: f64 = 5.0;
 const ATTEMPTS: usize = 3;
 
 /// The figures of the least disturbed of a few attempts, with what others took of the machine, in percent. What the
-/// process of that number took, and children that were waited for, is not others'.
+/// processes of those numbers took, and children that were waited for, is not others'.
 pub fn measured(
     patience: Duration,
-    server: i32,
+    own: &[i32],
     measure: impl Fn() -> Result<Vec<(String, f64)>>,
 ) -> Result<Vec<(String, f64)>> {
+    let ours = || Ok::<_, anyhow::Error>(own.iter().map(|process| proc::cpu(*process)).sum::<f64>() + children()?);
     let mut best: Option<(f64, Vec<(String, f64)>)> = None;
     for _ in 0..ATTEMPTS {
         wait(patience);
-        let before = (proc::cpu(server) + children()?, proc::machine());
+        let before = (ours()?, proc::machine());
         let figures = measure()?;
-        let after = (proc::cpu(server) + children()?, proc::machine());
+        let after = (ours()?, proc::machine());
         let (busy, all) = (after.1.0 - before.1.0, after.1.1 - before.1.1);
         let others = ((busy - (after.0 - before.0)) / all * 100.0).max(0.0);
         if best.as_ref().is_none_or(|(least, _)| others < *least) {
