@@ -7,6 +7,7 @@
 
 mod cases;
 mod contender;
+mod gate;
 mod install;
 mod load;
 mod origin;
@@ -34,10 +35,13 @@ pub struct Options {
 enum Command {
     /// Measure Coracle, wasmtime serve, Node and bare hyper by turns with the same requests
     Peers(peers::Options),
+    /// Count instructions a request and hold them against bench/instructions.json
+    Gate(gate::Options),
 }
 
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     match &options.command {
         Command::Peers(options) => peers::run(workspace, options),
+        Command::Gate(options) => gate::run(workspace, options),
     }
 }

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::{Parser, Subcommand};
 use coracle_bench::{Range, Rig, guest, print_table};
 use coracle_host::{Engine, Settings};
+use coracle_manifest::{Destination, Route, RouteTable, Routed, Span};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -43,19 +44,32 @@ enum Role {
 
 struct Case {
     name: &'static str,
-    guest: &'static str,
-    path: &'static str,
-    reuse: u32,
+    work: Work,
 }
 
-const CASES: [Case; 6] = [
-    Case { name: "p3 hello, fresh", guest: "p3/hello", path: "/", reuse: 1 },
-    Case { name: "p3 hello, reused", guest: "p3/hello", path: "/", reuse: u32::MAX },
-    Case { name: "p2 hello, fresh", guest: "p2/hello", path: "/", reuse: 1 },
-    Case { name: "p2 hello, reused", guest: "p2/hello", path: "/", reuse: u32::MAX },
-    Case { name: "p3 kv get, reused", guest: "p3/kv", path: KEY, reuse: u32::MAX },
-    Case { name: "p2 kv get, reused", guest: "p2/kv", path: KEY, reuse: u32::MAX },
+/// What is counted.
+enum Work {
+    /// A GET that a guest answers, each of its instances so many of them.
+    Guest { guest: &'static str, path: &'static str, reuse: u32 },
+    /// The route of a request is looked up.
+    Route,
+}
+
+/// With what takes them apart: a fresh instance against a reused one is instantiation, `kv` against `hello` a host call.
+const CASES: [Case; 7] = [
+    guest_case("p3 hello, fresh", "p3/hello", "/", 1),
+    guest_case("p3 hello, reused", "p3/hello", "/", u32::MAX),
+    guest_case("p2 hello, fresh", "p2/hello", "/", 1),
+    guest_case("p2 hello, reused", "p2/hello", "/", u32::MAX),
+    guest_case("p3 kv get, reused", "p3/kv", KEY, u32::MAX),
+    guest_case("p2 kv get, reused", "p2/kv", KEY, u32::MAX),
+    Case { name: "route among 100", work: Work::Route },
 ];
+
+const fn guest_case(name: &'static str, guest: &'static str, path: &'static str, reuse: u32) -> Case {
+    Case { name, work: Work::Guest { guest, path, reuse } }
+}
+
 const KEY: &str = "/s/bench/k/key";
 
 /// Requests before counting begins: until then pages are touched and lists grow for the first time.
@@ -157,6 +171,13 @@ fn outside_programs(output: &str) -> f64 {
 }
 
 fn worker(options: &Options, case: &Case) -> Result<()> {
+    match case.work {
+        Work::Guest { guest, path, reuse } => requests(options, guest, path, reuse),
+        Work::Route => routes(options),
+    }
+}
+
+fn requests(options: &Options, name: &str, path: &str, reuse: u32) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let settings = Settings {
         cache_dir: Some(cache_dir()),
@@ -167,20 +188,52 @@ fn worker(options: &Options, case: &Case) -> Result<()> {
         slice: Duration::from_hours(1),
         ..Settings::default()
     };
-    let rig = runtime.block_on(async { Rig::load(&Engine::new(&settings)?, &guest(case.guest)?, case.reuse).await })?;
-    if case.path == KEY {
+    let rig = runtime.block_on(async { Rig::load(&Engine::new(&settings)?, &guest(name)?, reuse).await })?;
+    if path == KEY {
         runtime.block_on(rig.put_key(KEY))?;
     }
     let requests = |count: u32| {
         runtime.block_on(async {
             for _ in 0..count {
-                rig.get(case.path).await?;
+                rig.get(path).await?;
             }
             Ok(())
         })
     };
     requests(WARM_UP)?;
     counted_by_callgrind(&mut || requests(options.requests))
+}
+
+/// An app with a hundred routes, some of them for a host, a method, or with parameters; each request matches another one.
+fn routes(options: &Options) -> Result<()> {
+    let route = |index: usize| {
+        let path = match index % 3 {
+            0 => format!("/shop/part-{index}/*"),
+            1 => format!("/shop/part-{index}/:item/price"),
+            _ => format!("/about/page-{index}"),
+        };
+        Ok(Route {
+            host: index.is_multiple_of(4).then(|| "shop.example.com".to_owned()),
+            methods: if index.is_multiple_of(5) { vec!["GET".to_owned(), "POST".to_owned()] } else { Vec::new() },
+            path: path.parse().map_err(|error| anyhow!("{path}: {error}"))?,
+            to: Destination::Component("bench".to_owned()),
+            fallback: None,
+            span: Span::default(),
+        })
+    };
+    let routes: Vec<Route> = (0..100).map(route).collect::<Result<_>>()?;
+    let (table, conflicts) = RouteTable::new(&routes);
+    ensure!(conflicts.is_empty(), "the routes conflict");
+    let paths: Vec<String> = routes.iter().map(|route| route.path.to_string().replace([':', '*'], "x")).collect();
+    let find = |count: u32| {
+        for path in paths.iter().cycle().take(count as usize) {
+            let found = std::hint::black_box(table.find("shop.example.com", "GET", path));
+            ensure!(matches!(found, Routed::Found { .. }), "{path} has no route");
+        }
+        Ok(())
+    };
+    find(WARM_UP)?;
+    counted_by_callgrind(&mut || find(options.requests))
 }
 
 /// Its name is what callgrind looks for. It must hold no code of its own, for what is inlined or nested here would have

@@ -123,7 +123,8 @@ fn prepare(workspace: &Workspace, options: &Options) -> Result<Places> {
     })
 }
 
-fn run_to_end(command: &mut Command) -> Result<()> {
+/// Fails when the command does.
+pub fn run_to_end(command: &mut Command) -> Result<()> {
     let shown = format!("{command:?}").replace('"', "");
     let status = command.status().with_context(|| format!("cannot start `{shown}`"))?;
     ensure!(status.success(), "`{shown}` failed ({status})");
