@@ -463,6 +463,7 @@ fn start_shards(
             live: Arc::clone(live),
             sink: Arc::new(sink.clone()),
             header_timeout: settings.header_timeout,
+            write_timeout: settings.write_timeout,
             max_connections: settings.max_connections.div_ceil(count),
         };
         let drained = drained.clone();

@@ -6,6 +6,7 @@
 mod admin;
 mod call;
 mod chain;
+mod crowd;
 mod destination;
 mod edge;
 mod forward;

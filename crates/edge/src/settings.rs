@@ -51,7 +51,10 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// Until a request's head must be complete, and how long a kept connection may be idle.
     pub header_timeout: Duration,
-    /// Open at the same time, over all shards; further ones wait to be accepted.
+    /// How long a client may take nothing of a response that is ready for it; then its connection is reset.
+    pub write_timeout: Duration,
+    /// Open at the same time, over all shards. For further ones those are closed that have been idle longest; when none is
+    /// idle, they wait.
     pub max_connections: usize,
 }
 
@@ -73,6 +76,7 @@ impl Default for Settings {
             engine: coracle_host::Settings::default(),
             timeouts: Timeouts { connect: Duration::from_secs(5), head: Duration::from_secs(60) },
             header_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             max_connections: 10_000,
         }
     }

@@ -5,6 +5,7 @@
 //!                                                                        stay for work after responses until `stop`
 //! ```
 
+use crate::crowd::Crowd;
 use crate::forward::Peer;
 use crate::live::Live;
 use crate::record::Sink;
@@ -22,7 +23,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio_io_timeout::TimeoutStream;
 
 /// Headers a request may have.
 const MAX_HEADERS: usize = 128;
@@ -51,6 +53,7 @@ pub struct Shard {
     /// Its own copy: a count of references that all shards share would travel between their cores with each request.
     pub sink: Arc<Sink>,
     pub header_timeout: Duration,
+    pub write_timeout: Duration,
     /// Connections it keeps open at the same time.
     pub max_connections: usize,
 }
@@ -85,10 +88,10 @@ impl Shard {
         let now = self.live.now.clone();
         let heart = tokio::spawn(beat());
         let shard = Arc::new(self);
-        let places = Arc::new(Semaphore::new(shard.max_connections.max(1)));
+        let crowd = Arc::new(Crowd::new(shard.max_connections));
         let accepting = listeners.into_iter().map(|listener| {
-            let (shard, places) = (Arc::clone(&shard), Arc::clone(&places));
-            tokio::spawn(accept(shard, listener, places, open.clone()))
+            let (shard, crowd) = (Arc::clone(&shard), Arc::clone(&crowd));
+            tokio::spawn(accept(shard, listener, crowd, open.clone()))
         });
         for task in accepting.collect::<Vec<_>>() {
             let _ = task.await;
@@ -113,7 +116,7 @@ async fn beat() {
 }
 
 /// Accepts until the drain begins, and then what is already waiting.
-async fn accept(shard: Arc<Shard>, listener: TcpListener, places: Arc<Semaphore>, opened: mpsc::Sender<Infallible>) {
+async fn accept(shard: Arc<Shard>, listener: TcpListener, crowd: Arc<Crowd>, opened: mpsc::Sender<Infallible>) {
     let local = listener.local_addr().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
     let open = |stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit| {
         let connection = Connection {
@@ -124,35 +127,35 @@ async fn accept(shard: Arc<Shard>, listener: TcpListener, places: Arc<Semaphore>
             place: Arc::new(place),
             running: Running::default(),
         };
-        let (live, opened, header_timeout) = (Arc::clone(&shard.live), opened.clone(), shard.header_timeout);
+        let (live, opened, shard, crowd) =
+            (Arc::clone(&shard.live), opened.clone(), Arc::clone(&shard), Arc::clone(&crowd));
         tokio::spawn(async move {
-            connected(stream, connection, live, header_timeout).await;
+            connected(stream, connection, live, &shard, &crowd).await;
             drop(opened);
         });
     };
     loop {
-        let accepted = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
-            accepted = accepted => accepted,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = shard.live.drain.cancelled() => break,
             () = shard.live.stop.cancelled() => return,
         };
-        match (place, accepted) {
-            (Ok(place), Ok((stream, peer))) => open(stream, peer, place),
-            (_, Err(error)) if is_the_connections(&error) => {}
-            (_, Err(error)) => {
+        match accepted {
+            // While the drain lasts places become free too, so that whoever was accepted before is still served.
+            Ok((stream, peer)) => tokio::select! {
+                place = crowd.place() => open(stream, peer, place),
+                () = shard.live.stop.cancelled() => return,
+            },
+            Err(error) if is_the_connections(&error) => {}
+            Err(error) => {
                 tracing::error!(%error, "no connection could be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
-            (Err(_), _) => break,
         }
     }
     // Asked without the runtime, which may not have noticed yet what is waiting.
     let Ok(listener) = listener.into_std() else { return };
-    while let Ok(place) = Arc::clone(&places).try_acquire_owned()
+    while let Some(place) = crowd.free_place()
         && let Ok((stream, peer)) = listener.accept()
     {
         match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
@@ -169,7 +172,8 @@ fn is_the_connections(error: &io::Error) -> bool {
 }
 
 /// One connection, HTTP/1.1 or HTTP/2 with prior knowledge.
-async fn connected(stream: TcpStream, connection: Connection, live: Arc<Live>, patience: Duration) {
+async fn connected(stream: TcpStream, connection: Connection, live: Arc<Live>, shard: &Shard, crowd: &Crowd) {
+    let patience = shard.header_timeout;
     let _ = stream.set_nodelay(true);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_AGAIN);
     let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
@@ -196,12 +200,15 @@ async fn connected(stream: TcpStream, connection: Connection, live: Arc<Live>, p
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEAD_BYTES as u32)
         .keep_alive_interval(PING_EVERY);
-    let served = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    // Whoever takes nothing of what is ready for him holds its memory and his place.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(shard.write_timeout));
+    let served = server.serve_connection_with_upgrades(TokioIo::new(Box::pin(stream)), service);
     tokio::pin!(served);
     // Before the first bytes tell the protocol, and between the requests of HTTP/2, no timeout of hyper's runs.
     let result = tokio::select! {
         result = &mut served => Some(result),
-        () = running.idle(patience) => if asked.load(Relaxed) { None } else { return },
+        () = running.idle(patience, crowd) => if asked.load(Relaxed) { None } else { return },
         () = drain.cancelled() => None,
     };
     let result = match result {

@@ -21,10 +21,11 @@ fn the_other_process() {
         return;
     }
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
-    logging::init(Format::Text, "info", false);
+    let log = logging::init(Format::Text, "info", false).unwrap();
     tracing::info!(target: "guest", component = "shop\n", "a\ttab\nERROR forged \x1b[2J\u{9b}1m");
     tracing::warn!(field = "x\ny\x1b]0;t\x07", "first\nsecond\r");
     tracing::info!(target: "upstream", name = "node", "{}", "\u{e9}".repeat(10_000));
+    log.flush_within(std::time::Duration::from_secs(10));
 }
 
 #[test]

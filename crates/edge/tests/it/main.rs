@@ -13,6 +13,7 @@ mod process;
 mod raw;
 mod reload;
 mod requests;
+mod slow;
 mod start;
 mod static_files;
 mod supervise;
