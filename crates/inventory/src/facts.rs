@@ -72,6 +72,18 @@ pub struct Node {
     pub returns: Option<String>,
     pub signals: Signals,
     pub uses: Vec<Use>,
+    /// Variables declared outside of it.
+    pub outer: Vec<Outer>,
+}
+
+/// A variable that a node shares with its surroundings.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Outer {
+    /// Where it is declared, as a byte offset.
+    pub declared: u32,
+    pub name: String,
+    /// It, or what it holds, is changed.
+    pub written: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,8 +106,6 @@ pub struct Signals {
     pub bytes: u16,
     pub awaits: u16,
     pub calls: u16,
-    /// Writes to variables that outlive the call.
-    pub shared_writes: u16,
 }
 
 impl Signals {
@@ -113,7 +123,6 @@ impl Signals {
             bytes: self.bytes.saturating_add(other.bytes),
             awaits: self.awaits.saturating_add(other.awaits),
             calls: self.calls.saturating_add(other.calls),
-            shared_writes: self.shared_writes.saturating_add(other.shared_writes),
         }
     }
 }
@@ -182,6 +191,8 @@ pub struct Registration {
     pub line: u32,
     /// What it is called on; [`Target::Unknown`] for a parameter, by its name.
     pub receiver: Target,
+    /// The variable of this file that holds it.
+    pub receiver_node: Option<u32>,
     pub verb: String,
     pub path: Option<String>,
     pub handlers: Vec<Target>,

@@ -45,6 +45,7 @@ pub struct Graph<'s> {
     bases: Vec<u32>,
     /// For each node, who needs it, and at which line.
     needed_by: Vec<Vec<(u32, u32)>>,
+    needs: Vec<Vec<u32>>,
     apis: Vec<String>,
     exits: Vec<Exit>,
 }
@@ -62,7 +63,8 @@ impl<'s> Graph<'s> {
             bases.push(last.saturating_add(nodes).saturating_add(1));
         }
         let count = bases.last().copied().unwrap_or(0) as usize;
-        let mut graph = Self { sources, bases, needed_by: vec![Vec::new(); count], apis: Vec::new(), exits: Vec::new() };
+        let (needed_by, needs) = (vec![Vec::new(); count], vec![Vec::new(); count]);
+        let mut graph = Self { sources, bases, needed_by, needs, apis: Vec::new(), exits: Vec::new() };
         graph.join();
         graph
     }
@@ -112,6 +114,36 @@ impl<'s> Graph<'s> {
             list.dedup_by_key(|(from, _)| *from);
             list.shrink_to_fit();
         }
+        for (to, list) in self.needed_by.iter().enumerate() {
+            for (from, _) in list {
+                if let Some(needs) = self.needs.get_mut(*from as usize) {
+                    needs.push(u32::try_from(to).unwrap_or(u32::MAX));
+                }
+            }
+        }
+    }
+
+    /// The parts of the project's own files that a place needs, itself included, and the first places of dependencies
+    /// behind them.
+    #[must_use]
+    pub fn closure(&self, place: Place) -> (Vec<Place>, Vec<Place>) {
+        let start = self.number(place);
+        let mut seen = rustc_hash::FxHashSet::from_iter([start]);
+        let (mut own, mut foreign, mut open) = (Vec::new(), Vec::new(), vec![start]);
+        while let Some(number) = open.pop() {
+            let place = self.place(number);
+            let file = self.sources.files.get(place.file as usize);
+            if !file.is_some_and(|file| self.sources.is_own(file)) {
+                foreign.push(place);
+                continue;
+            }
+            own.push(place);
+            let needs = self.needs.get(number as usize).into_iter().flatten();
+            open.extend(needs.copied().filter(|next| seen.insert(*next)));
+        }
+        own.sort();
+        foreign.sort();
+        (own, foreign)
     }
 
     fn used(&mut self, keys: &mut FxHashMap<String, u32>, place: Place, line: u32, what: &Used) {

@@ -4,7 +4,7 @@ use super::chain::{self, Root, fate};
 use super::names::{Binding, Names, Origin, Reading};
 use super::{Lines, text};
 use crate::facts::{
-    Export, Facts, Hazard, Import, ImportKind, Node, NodeKind, Param, Registration, Signals, Target, Use, Used,
+    Export, Facts, Hazard, Import, ImportKind, Node, NodeKind, Outer, Param, Registration, Signals, Target, Use, Used,
 };
 use oxc::ast::ast::{BindingPattern, Expression, FormalParameters, IdentifierReference, Program, TSTypeAnnotation};
 use oxc::ast_visit::Visit as _;
@@ -117,7 +117,11 @@ impl<'a, 's> Collector<'a, 's> {
         let registrations = self.registrations.into_iter().map(|raw| Registration {
             node: raw.node,
             line: raw.line,
-            receiver: named(names.target(&raw.receiver), raw.receiver_name),
+            receiver: named(names.source(&raw.receiver), raw.receiver_name),
+            receiver_node: match &raw.receiver {
+                Origin::Name(symbol, _) => names.node(*symbol),
+                Origin::At(_) | Origin::Import(..) | Origin::Unknown(_) => None,
+            },
             verb: raw.verb,
             path: raw.path,
             handlers: raw.handlers.iter().map(|origin| names.target(origin)).collect(),
@@ -126,6 +130,8 @@ impl<'a, 's> Collector<'a, 's> {
         for node in &mut self.facts.nodes {
             node.uses.sort_by(|a, b| (&a.what, a.line).cmp(&(&b.what, b.line)));
             node.uses.dedup_by(|a, b| a.what == b.what);
+            node.outer.sort();
+            node.outer.dedup();
         }
         self.facts
     }
@@ -161,6 +167,7 @@ impl<'a, 's> Collector<'a, 's> {
             returns: new.returns.map(|kind| text(self.source, kind.type_annotation.span(), 80)),
             signals: Signals::default(),
             uses: Vec::new(),
+            outer: Vec::new(),
         });
         if new.kind != NodeKind::Body {
             self.names.starts.insert(new.span.start, index);
@@ -228,7 +235,7 @@ impl<'a, 's> Collector<'a, 's> {
             }
             return;
         };
-        self.shared_write(symbol, &fate);
+        self.outer(symbol, &fate);
         let (node, line) = (self.here(), self.lines.line(name.span.start));
         let reading = Reading { member: joined(&fate.members), called: fate.called };
         self.raw.push(Raw { node, line, symbol, reading });
@@ -268,23 +275,23 @@ impl<'a, 's> Collector<'a, 's> {
         }
     }
 
-    /// Counts a write to a module's variable, or into what it holds, from inside a function.
-    fn shared_write(&mut self, symbol: SymbolId, fate: &chain::Fate<'a>) {
+    /// Notes a variable of the surroundings, and whether it is written to.
+    fn outer(&mut self, symbol: SymbolId, fate: &chain::Fate<'a>) {
         const MUTATING: [&str; 9] = ["set", "add", "delete", "clear", "push", "pop", "shift", "unshift", "splice"];
-        let mutated = fate.called && fate.members.last().is_some_and(|last| MUTATING.contains(last));
+        let written = fate.written || fate.called && fate.members.last().is_some_and(|last| MUTATING.contains(last));
         let scoping = self.semantic.scoping();
-        let of_module = scoping.symbol_scope_id(symbol) == scoping.root_scope_id();
+        let declared = scoping.symbol_span(symbol).start;
         let imported = self.names.bindings.get(&symbol).is_some_and(|binding| binding.import.is_some());
-        let in_function = self
-            .stack
-            .iter()
-            .filter_map(|index| self.facts.nodes.get(*index as usize))
-            .any(|node| matches!(node.kind, NodeKind::Function | NodeKind::Method));
-        if of_module && !imported && in_function && (fate.written || mutated) {
-            if let Some(signals) = self.signals() {
-                signals.shared_writes = signals.shared_writes.saturating_add(1);
-            }
+        let of_module = scoping.symbol_scope_id(symbol) == scoping.root_scope_id();
+        let here = self.here() as usize;
+        let Some(node) = self.facts.nodes.get_mut(here) else { return };
+        let inside = (node.start..node.end).contains(&declared);
+        // What only is read of the module's own names is followed as a use.
+        if inside || imported || node.kind == NodeKind::Body || of_module && !written {
+            return;
         }
+        let name = scoping.symbol_name(symbol).to_owned();
+        node.outer.push(Outer { declared, name, written });
     }
 
     /// Notes what a request, a `require` or `import()` in the middle of an expression, is used for.

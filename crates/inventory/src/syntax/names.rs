@@ -85,8 +85,18 @@ impl Names {
         }
     }
 
-    /// What an expression stands for. A function of this file wins over what it was made from.
+    /// What an expression stands for: a variable of this file rather than what it was made from.
     pub(super) fn target(&self, origin: &Origin) -> Target {
+        if let Origin::Name(symbol, reading) = origin {
+            if let Some(node) = self.node(*symbol).filter(|_| !reading.called) {
+                return Target::Node(node);
+            }
+        }
+        self.source(origin)
+    }
+
+    /// What an expression was made from: an import rather than the variable that holds what it gave.
+    pub(super) fn source(&self, origin: &Origin) -> Target {
         match origin {
             Origin::At(start) => match self.starts.get(start) {
                 Some(node) => Target::Node(*node),

@@ -271,6 +271,23 @@ impl<'a> Collector<'a, '_> {
         }
     }
 
+    /// `@Controller("path")` over a class.
+    fn controller(&mut self, it: &Class<'a>) {
+        for decorator in &it.decorators {
+            let Expression::CallExpression(call) = &decorator.expression else { continue };
+            let Expression::Identifier(name) = &call.callee else { continue };
+            if name.name != "Controller" {
+                continue;
+            }
+            let receiver = self.origin(&call.callee);
+            let path = call.arguments.first().and_then(Argument::as_expression).and_then(literal);
+            let (node, line) = (self.here(), self.lines.line(it.span.start));
+            let handlers = vec![Origin::At(it.span.start)];
+            let (verb, receiver_name) = ("@Controller".to_owned(), None);
+            self.registrations.push(RawRegistration { node, line, receiver, receiver_name, verb, path, handlers });
+        }
+    }
+
     /// `@Get("path")` over a method of a class that a `@Controller` stands over.
     fn decorated(&mut self, it: &MethodDefinition<'a>) {
         for decorator in &it.decorators {
@@ -345,6 +362,7 @@ impl<'a> Visit<'a> for Collector<'a, '_> {
             NewNode { name, kind: NodeKind::Class, span: it.span, is_async: false, params: None, returns: None };
         let declared = it.is_declaration() || self.declaring;
         let node = self.inside(&new, declared, |this| walk::walk_class(this, it));
+        self.controller(it);
         if let Some(symbol) = it.id.as_ref().and_then(|id| id.symbol_id.get()) {
             self.names.bindings.entry(symbol).or_default().node = Some(node);
         }
