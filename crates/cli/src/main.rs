@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod exit;
+mod heap;
 mod imports;
 mod output;
 mod subject;
@@ -15,10 +16,6 @@ use crate::args::{Command, Options};
 use crate::exit::{Exit, Failure};
 use clap::Parser as _;
 use std::process::ExitCode;
-
-/// A request makes a few hundred short-lived objects; the system's allocator takes a tenth of its time for them.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(output::bug));

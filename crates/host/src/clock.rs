@@ -16,6 +16,11 @@ const LONG: Duration = Duration::from_micros(100);
 /// Samples lose half of their weight when their wall time adds up to this.
 const MEMORY: Duration = Duration::from_millis(50);
 
+/// How long the poll that runs on this thread has been running, by the wall.
+pub(crate) fn polled_for() -> Duration {
+    STARTED.get().map_or(Duration::ZERO, |start| start.elapsed())
+}
+
 /// The polls of one instance.
 #[derive(Default)]
 pub(crate) struct Clock {
@@ -32,6 +37,7 @@ struct Samples {
 }
 
 thread_local! {
+    static STARTED: Cell<Option<Instant>> = const { Cell::new(None) };
     static SAMPLES: Cell<Samples> = const { Cell::new(Samples { polls: 0, wall: Duration::ZERO, cpu: Duration::ZERO }) };
 }
 
@@ -44,6 +50,7 @@ impl Clock {
         SAMPLES.set(samples);
         let before = measured.then(thread_cpu);
         let start = Instant::now();
+        STARTED.set(Some(start));
         let value = poll();
         let wall = start.elapsed();
         self.close = wall >= LONG;

@@ -10,11 +10,12 @@ use crate::compile::Cache;
 use crate::egress::Client;
 use crate::limits::Budget;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// What an engine is made from. Settings of the process, not of an app.
@@ -29,10 +30,13 @@ pub struct Settings {
     /// Allocates each instance by itself: for tools that can't bear large reservations.
     pub on_demand: bool,
     /// Bytes of each linear memory that stay mapped for the next instance in its place; only what was written is reset.
-    /// Faster, and holds up to `instances` times this much more. 16 MiB; 0 gives all pages back after each instance.
+    /// Faster, and holds up to `instances` times this much more. 4 MiB; 0 gives all pages back after each instance.
     pub keep_resident: usize,
     /// How long a guest computes before it lets its neighbours run. 1 ms.
     pub slice: Duration,
+    /// Tells how many bytes the process has allocated, memories of instances aside. While they are more than a quarter of
+    /// `memory`, and more than 128 MiB, no instance is made.
+    pub heap: Option<fn() -> u64>,
 }
 
 impl Default for Settings {
@@ -42,8 +46,9 @@ impl Default for Settings {
             memory: three_quarters_of_ram(),
             instances: 1000,
             on_demand: false,
-            keep_resident: 16 << 20,
+            keep_resident: 4 << 20,
             slice: Duration::from_millis(1),
+            heap: None,
         }
     }
 }
@@ -55,8 +60,8 @@ pub enum EngineError {
     Runtime(#[source] wasmtime::Error),
     #[error("the outbound HTTP client does not start")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("the ticker thread does not start")]
-    Ticker(#[source] std::io::Error),
+    #[error("a thread of the engine does not start")]
+    Thread(#[source] std::io::Error),
 }
 
 /// Compiles and holds what all components share. Copies are cheap and share everything.
@@ -83,6 +88,7 @@ struct Shared {
     /// One permit an instance: what the pool can hold is decided at admission, never found out by failing.
     places: Arc<Semaphore>,
     ticker: Arc<Ticker>,
+    janitor: mpsc::Sender<Box<dyn Send>>,
     instances_made: AtomicU64,
 }
 
@@ -94,7 +100,7 @@ impl Engine {
     pub fn new(settings: &Settings) -> Result<Self, EngineError> {
         raise_descriptors();
         let concurrent = runtime(settings, Mode::Concurrent).map_err(EngineError::Runtime)?;
-        let ticker = Ticker::start(&concurrent, settings.slice).map_err(EngineError::Ticker)?;
+        let ticker = Ticker::start(&concurrent, settings).map_err(EngineError::Thread)?;
         let client = Client::new().map_err(|error| EngineError::Client(error.into()))?;
         Ok(Self(Arc::new(Shared {
             settings: settings.clone(),
@@ -105,6 +111,7 @@ impl Engine {
             memory: Arc::new(Budget::new(settings.memory)),
             places: Arc::new(Semaphore::new(settings.instances as usize)),
             ticker,
+            janitor: janitor().map_err(EngineError::Thread)?,
             instances_made: AtomicU64::new(0),
         })))
     }
@@ -129,6 +136,11 @@ impl Engine {
         }
     }
 
+    /// How long a guest computes before it lets its neighbours run.
+    pub(crate) fn slice(&self) -> Duration {
+        self.0.settings.slice
+    }
+
     pub(crate) fn cache(&self) -> &Cache {
         &self.0.cache
     }
@@ -141,8 +153,24 @@ impl Engine {
         Arc::clone(&self.0.memory)
     }
 
-    pub(crate) fn places(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.0.places)
+    /// Places for an instance of this weight, if there are any and the host's own memory is not short.
+    pub(crate) fn place(&self, weight: u32) -> Option<OwnedSemaphorePermit> {
+        // Looked at anew, for the ticker rests when no guest runs.
+        if self.crowded() && self.0.ticker.look(&self.0.settings) {
+            return None;
+        }
+        Arc::clone(&self.0.places).try_acquire_many_owned(weight).ok()
+    }
+
+    /// Whether guests make the host hold more memory beside theirs than it may.
+    pub(crate) fn crowded(&self) -> bool {
+        self.0.ticker.crowded.load(Ordering::Relaxed)
+    }
+
+    /// Drops something large on a thread that serves nobody.
+    pub(crate) fn dispose(&self, waste: impl Send + 'static) {
+        // With the thread gone it is dropped here.
+        let _ = self.0.janitor.send(Box::new(waste));
     }
 
     /// A number no other instance of this process has.
@@ -225,6 +253,18 @@ fn three_quarters_of_ram() -> u64 {
     nix::sys::sysinfo::sysinfo().map_or(1 << 30, |info| info.ram_total() / 4 * 3)
 }
 
+/// Takes what is to be dropped and drops it.
+fn janitor() -> std::io::Result<mpsc::Sender<Box<dyn Send>>> {
+    let (sender, waste) = mpsc::channel::<Box<dyn Send>>();
+    std::thread::Builder::new().name("coracle-janitor".to_owned()).spawn(move || waste.into_iter().for_each(drop))?;
+    Ok(sender)
+}
+
+/// What the host may allocate however little memory it was given.
+const LEAST_HEAP: u64 = 128 << 20;
+/// How many ticks there are between looks at the heap.
+const HEAP_TICKS: u32 = 16;
+
 /// Advances the epoch once a slice while somebody runs.
 struct Ticker {
     running: AtomicU64,
@@ -232,6 +272,8 @@ struct Ticker {
     thread: OnceLock<Thread>,
     /// The sequential engine, once there is one.
     second: OnceLock<wasmtime::EngineWeak>,
+    /// The host's own memory is short.
+    crowded: AtomicBool,
 }
 
 /// The ticker goes on for this long after the last guest, so that a steady trickle of requests doesn't pay a wake-up
@@ -239,12 +281,19 @@ struct Ticker {
 const LINGER: Duration = Duration::from_millis(50);
 
 impl Ticker {
-    fn start(engine: &wasmtime::Engine, slice: Duration) -> std::io::Result<Arc<Self>> {
-        let ticker = Arc::new(Self { running: AtomicU64::new(0), thread: OnceLock::new(), second: OnceLock::new() });
+    fn start(engine: &wasmtime::Engine, settings: &Settings) -> std::io::Result<Arc<Self>> {
+        let ticker = Arc::new(Self {
+            running: AtomicU64::new(0),
+            thread: OnceLock::new(),
+            second: OnceLock::new(),
+            crowded: AtomicBool::new(false),
+        });
         let engine = engine.weak();
+        let settings = settings.clone();
         let shared = Arc::clone(&ticker);
         let handle = std::thread::Builder::new().name("coracle-ticker".to_owned()).spawn(move || {
             let mut last = Instant::now();
+            let mut ticks = 0_u32;
             while let Some(engine) = engine.upgrade() {
                 if shared.running.load(Ordering::SeqCst) > 0 {
                     last = Instant::now();
@@ -257,16 +306,30 @@ impl Ticker {
                     last = if shared.running.load(Ordering::SeqCst) > 0 { Instant::now() } else { last };
                 } else {
                     engine.increment_epoch();
+                    ticks = ticks.wrapping_add(1);
+                    if ticks.is_multiple_of(HEAP_TICKS) {
+                        shared.look(&settings);
+                    }
                     if let Some(second) = shared.second.get().and_then(wasmtime::EngineWeak::upgrade) {
                         second.increment_epoch();
                     }
                     drop(engine);
-                    std::thread::sleep(slice);
+                    std::thread::sleep(settings.slice);
                 }
             }
         })?;
         let _ = ticker.thread.set(handle.thread().clone());
         Ok(ticker)
+    }
+
+    /// Looks at the heap, and returns whether it is crowded.
+    fn look(&self, settings: &Settings) -> bool {
+        let most = (settings.memory / 4).max(LEAST_HEAP);
+        let crowded = settings.heap.is_some_and(|heap| heap() > most);
+        if self.crowded.swap(crowded, Ordering::Relaxed) != crowded && crowded {
+            tracing::warn!("the host's own memory is short, for what guests make it hold: no new instance is made");
+        }
+        crowded
     }
 
     /// Advances the epoch of this engine, too.

@@ -267,10 +267,17 @@ impl Flight {
 
 /// The requests in one instance.
 #[derive(Clone, Default)]
-pub(crate) struct Flights(Arc<Mutex<Vec<Arc<Flight>>>>);
+pub(crate) struct Flights(Arc<Mutex<List>>);
+
+#[derive(Default)]
+struct List {
+    flights: Vec<Arc<Flight>>,
+    /// Landed since CPU time was last charged: some of it is theirs.
+    landed: Vec<Arc<Flight>>,
+}
 
 impl Flights {
-    fn list(&self) -> MutexGuard<'_, Vec<Arc<Flight>>> {
+    fn list(&self) -> MutexGuard<'_, List> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -278,49 +285,57 @@ impl Flights {
     /// deadline runs, whatever the instance does.
     pub(crate) fn board(&self, job: Job, phase: Phase, limits: &Limits) -> Arc<Flight> {
         let flight = Arc::new(Flight::new(job, phase, limits));
-        self.list().push(Arc::clone(&flight));
+        self.list().flights.push(Arc::clone(&flight));
         flight
     }
 
     /// Lets a request go whose every work has ended.
     pub(crate) fn land(&self, flight: &Arc<Flight>) {
         flight.free_place();
-        self.list().retain(|other| !Arc::ptr_eq(other, flight));
+        let mut list = self.list();
+        if let Some(at) = list.flights.iter().position(|other| Arc::ptr_eq(other, flight)) {
+            let landed = list.flights.swap_remove(at);
+            list.landed.push(landed);
+        }
     }
 
     /// The request that runs alone here, if there is exactly one.
     pub(crate) fn only(&self) -> Option<RequestId> {
-        match self.list().as_slice() {
+        match self.list().flights.as_slice() {
             [flight] => Some(flight.id),
             _ => None,
         }
     }
 
-    /// All of them, for a walk without the lock.
-    pub(crate) fn all(&self) -> Vec<Arc<Flight>> {
-        self.list().clone()
+    /// One of them, for a walk without the lock.
+    pub(crate) fn get(&self, at: usize) -> Option<Arc<Flight>> {
+        self.list().flights.get(at).map(Arc::clone)
     }
 
-    /// Whether no request is in the instance.
-    pub(crate) fn none(&self) -> bool {
-        self.list().is_empty()
-    }
-
-    /// Charges CPU time to those that run, in equal parts, and says whether one has used up its budget.
-    pub(crate) fn charge(&self, cpu: Duration, limits: &Limits) -> bool {
-        let list = self.list();
-        let share = cpu / u32::try_from(list.len().max(1)).unwrap_or(1);
-        list.iter().fold(false, |over, flight| over | (flight.add_cpu(share) > limits.cpu_per_request))
+    /// Charges CPU time to those that run and that have just landed, in equal parts.
+    pub(crate) fn charge(&self, cpu: Duration, limits: &Limits) -> Charged {
+        let mut list = self.list();
+        let landed = std::mem::take(&mut list.landed);
+        let count = list.flights.len() + landed.len();
+        if count == 0 {
+            return Charged::Nobody;
+        }
+        let share = cpu / u32::try_from(count).unwrap_or(u32::MAX);
+        for flight in &landed {
+            flight.add_cpu(share);
+        }
+        let over = |over, flight: &Arc<Flight>| over | (flight.add_cpu(share) > limits.cpu_per_request);
+        if list.flights.iter().fold(false, over) { Charged::Over } else { Charged::Within }
     }
 
     /// When the first of them is out of time.
     pub(crate) fn earliest(&self) -> Option<Instant> {
-        self.list().iter().map(|flight| flight.state().until).min()
+        self.list().flights.iter().map(|flight| flight.state().until).min()
     }
 
     /// Whether the only request's client has gone away before there was an answer.
     pub(crate) fn abandoned(&self, cx: &mut Context<'_>) -> bool {
-        match self.list().as_slice() {
+        match self.list().flights.as_slice() {
             [flight] => flight.client_gone(cx),
             _ => false,
         }
@@ -328,7 +343,7 @@ impl Flights {
 
     /// Ends every request that is still here, for one reason, before the store is dropped.
     pub(crate) fn fail_all(&self, cause: &Cause, blame: Blame, detail: &str, effects: Option<u64>) {
-        let flights = std::mem::take(&mut *self.list());
+        let flights = std::mem::take(&mut self.list().flights);
         let alone = flights.len() == 1;
         for flight in flights {
             flight.broken.store(true, Ordering::Release);
@@ -349,6 +364,16 @@ impl Flights {
             flight.fail(Failure::new(stage, blame, cause.clone(), detail), effects);
         }
     }
+}
+
+/// What became of a charge of CPU time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Charged {
+    Within,
+    /// A request has used up its budget.
+    Over,
+    /// No request is in the instance: it was work of the instance's own.
+    Nobody,
 }
 
 /// A response body that tells its flight how it ended.

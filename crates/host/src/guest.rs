@@ -4,10 +4,12 @@ use crate::egress::{Outbound, Rules};
 use crate::grant::Grants;
 use crate::limits::Memory;
 use crate::roots::Tasks;
+use coracle_manifest::Limits;
 use std::any::Any;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::FieldMap;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// What a new instance starts with; plugins add to it in `seed`.
@@ -35,10 +37,18 @@ pub struct Guest {
 }
 
 impl Guest {
-    pub(crate) fn new(wasi: WasiCtx, outbound: Outbound, memory: Memory, tasks: Tasks, grants: Arc<Grants>) -> Self {
+    pub(crate) fn new(wasi: WasiCtx, outbound: Outbound, memory: Memory, tasks: Tasks, grants: Arc<Grants>, limits: &Limits) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(MAX_RESOURCES);
-        Self { table, wasi, http: WasiHttpCtx::new(), outbound, memory, tasks, unseen_effects: false, concurrent: true, grants }
+        table.set_max_capacity(limits.handles as usize);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(usize::try_from(limits.request_headers).unwrap_or(usize::MAX));
+        Self { table, wasi, http, outbound, memory, tasks, unseen_effects: false, concurrent: true, grants }
+    }
+
+    /// Bytes of headers that the guest makes the host hold.
+    pub(crate) fn fields(&mut self) -> u64 {
+        let maps = self.table.iter_mut().filter_map(|entry| entry.downcast_ref::<FieldMap>());
+        maps.flat_map(|map| map.iter()).map(|(name, value)| (name.as_str().len() + value.len()) as u64).sum()
     }
 
     /// The resolved grant of this type; `None` when it was not granted.
@@ -52,9 +62,6 @@ impl Guest {
         (&mut self.table, grant)
     }
 }
-
-/// Handles a guest may hold at once, of all kinds. Some stand for descriptors of this process, of which there are few.
-const MAX_RESOURCES: usize = 4096;
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {

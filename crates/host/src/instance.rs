@@ -1,11 +1,13 @@
 //! Making instances: what is decided once per component ([`Blueprint`]) and what is made for each instance.
 
+use crate::clock::polled_for;
 use crate::egress::{Outbound, Shared};
 use crate::engine::{Engine, Mode};
 use crate::flight::Flights;
 use crate::grant::{Grant, Grants};
 use crate::guest::{Guest, Seed};
-use crate::limits::{Budget, Memory};
+use crate::lane::{Lineage, turn};
+use crate::limits::{Allowance, Budget, Memory};
 use crate::logs::{Log, Stream, Which};
 use crate::plugin::Plugin;
 use crate::roots::Tasks;
@@ -16,7 +18,7 @@ use std::sync::atomic::AtomicU64;
 use tokio::sync::Semaphore;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtxBuilder;
-use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
+use wasmtime_wasi_http::handler::ProxyPre;
 
 /// What all instances of a component have in common.
 pub(crate) struct Blueprint {
@@ -28,6 +30,9 @@ pub(crate) struct Blueprint {
     pub(crate) plugins: Vec<(Arc<dyn Plugin>, Grant)>,
     pub(crate) grants: Arc<Grants>,
     pub(crate) limits: Limits,
+    pub(crate) lineage: Arc<Lineage>,
+    /// What holds it to its CPU time a second.
+    pub(crate) allowance: Option<Arc<Allowance>>,
     /// Places of the engine that one instance takes.
     pub(crate) weight: u32,
     pub(crate) reuse: Reuse,
@@ -40,40 +45,41 @@ pub(crate) struct Blueprint {
     pub(crate) log: Arc<Log>,
 }
 
-/// One instance and its store.
-pub(crate) struct Live {
-    pub(crate) store: Store<Guest>,
-    pub(crate) proxy: Proxy,
-    pub(crate) number: u64,
-}
-
 impl Blueprint {
     /// Whether requests never meet in an instance.
     pub(crate) fn exclusive(&self) -> bool {
         self.reuse.concurrency <= 1 || matches!(self.pre, ProxyPre::P2(_))
     }
 
-    /// Makes an instance. Guest code may run in it already (its start function), under the same epoch.
+    /// Makes the store of a new instance.
     ///
     /// # Errors
-    /// When the start function traps, memory is short or a granted folder is gone; with whether it was others who took
-    /// the memory.
-    pub(crate) async fn make(&self, flights: &Flights) -> Result<Live, (wasmtime::Error, bool)> {
-        let guest = self.guest(flights).map_err(|error| (error, false))?;
-        let engine = self.engine.wasmtime(self.mode).map_err(|error| (error, false))?;
-        let mut store = Store::new(engine, guest);
+    /// When a granted folder is gone.
+    pub(crate) fn store(&self, flights: &Flights) -> wasmtime::Result<Store<Guest>> {
+        let guest = self.guest(flights)?;
+        let mut store = Store::new(self.engine.wasmtime(self.mode)?, guest);
         store.limiter(|guest| &mut guest.memory);
-        store.set_hostcall_fuel(HOSTCALL_BYTES);
-        store.set_max_component_handles(MAX_HANDLES);
-        // The one epoch callback: a guest past its slice lets its neighbours run. CPU time is accounted where the
-        // slice ends, in the worker.
+        store.set_hostcall_fuel(usize::try_from(self.limits.call_bytes).unwrap_or(usize::MAX));
+        store.set_max_component_handles(self.limits.handles as usize);
+        if let Some(table) = store.concurrent_resource_table() {
+            table.set_max_capacity(CONCURRENT * self.limits.handles as usize);
+        }
+        // The one epoch callback: a guest past its slice waits in the slow lane. The epoch says only that time has passed,
+        // perhaps while the guest waited for something. CPU time is accounted where the slice ends, in the worker.
+        let (lineage, slice) = (Arc::clone(&self.lineage), self.engine.slice() / 2);
+        let (engine, memory) = (self.engine.clone(), self.limits.memory);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
-        let proxy = match self.pre.instantiate_async(&mut store).await {
-            Ok(proxy) => proxy,
-            Err(error) => return Err((error, store.data().memory.crowded())),
-        };
-        Ok(Live { store, proxy, number: self.engine.next_instance() })
+        store.epoch_deadline_callback(move |mut store| {
+            if polled_for() < slice {
+                return Ok(UpdateDeadline::Continue(1));
+            }
+            if engine.crowded() && store.data_mut().fields() > memory / 4 {
+                store.data_mut().memory.refuse();
+                wasmtime::bail!("it holds more than a quarter of its memory in headers");
+            }
+            Ok(UpdateDeadline::YieldCustom(1, turn(&lineage)))
+        });
+        Ok(store)
     }
 
     fn guest(&self, flights: &Flights) -> wasmtime::Result<Guest> {
@@ -96,16 +102,14 @@ impl Blueprint {
         };
         let outbound = Outbound::new(shared, seed.outbound, tasks.effects());
         let memory = Memory::new(self.limits.memory, Arc::clone(&self.memory_total), self.engine.memory());
-        let mut guest = Guest::new(seed.wasi.build(), outbound, memory, tasks, Arc::clone(&self.grants));
+        let mut guest = Guest::new(seed.wasi.build(), outbound, memory, tasks, Arc::clone(&self.grants), &self.limits);
         guest.unseen_effects = seed.unseen_effects;
         guest.concurrent = self.mode == Mode::Concurrent;
         Ok(guest)
     }
 }
 
-/// Bytes a guest may hand to the host in one call.
-const HOSTCALL_BYTES: usize = 8 << 20;
-/// Component-model handles of one instance.
-const MAX_HANDLES: usize = 100_000;
+/// Entries that the runtime makes for tasks and streams, for each handle that a guest may have.
+const CONCURRENT: usize = 4;
 /// Random bytes of one call.
 const MAX_RANDOM: u64 = 1 << 20;

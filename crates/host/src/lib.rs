@@ -16,6 +16,7 @@ mod flight;
 mod grant;
 mod guest;
 mod instance;
+mod lane;
 mod limits;
 mod link;
 mod logs;

@@ -7,7 +7,8 @@ use crate::Cause;
 use coracle_manifest::Limits;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::ResourceLimiter;
 
@@ -63,6 +64,11 @@ impl Memory {
 
     pub(crate) fn refused(&self) -> bool {
         self.refused
+    }
+
+    /// The guest is going to be ended for want of memory.
+    pub(crate) fn refuse(&mut self) {
+        self.refused = true;
     }
 
     /// Whether memory was refused for what other instances hold: a matter of time, not of this guest.
@@ -143,8 +149,53 @@ impl ResourceLimiter for Memory {
     }
 }
 
+/// CPU time that a component may use a second, over all its guests: a bucket that fills at that rate and holds a second's
+/// worth. What is used is taken out afterwards, so that it can be in debt; then the component waits.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    /// CPU time a second.
+    rate: f64,
+    level: Mutex<Level>,
+}
+
+#[derive(Debug)]
+struct Level {
+    /// Seconds of CPU time; below zero when in debt.
+    seconds: f64,
+    at: Instant,
+}
+
+impl Allowance {
+    /// A full bucket of so much CPU time a second.
+    pub(crate) fn new(a_second: Duration) -> Self {
+        let rate = a_second.as_secs_f64();
+        Self { rate, level: Mutex::new(Level { seconds: rate, at: Instant::now() }) }
+    }
+
+    fn level(&self) -> MutexGuard<'_, Level> {
+        let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let fresh = now.saturating_duration_since(level.at).as_secs_f64() * self.rate;
+        level.seconds = (level.seconds + fresh).min(self.rate);
+        level.at = now;
+        level
+    }
+
+    /// Takes out what was used.
+    pub(crate) fn charge(&self, cpu: Duration) {
+        self.level().seconds -= cpu.as_secs_f64();
+    }
+
+    /// How long until the component may go on; `None` when it may now.
+    pub(crate) fn debt(&self) -> Option<Duration> {
+        let seconds = self.level().seconds;
+        (seconds < 0.0).then(|| Duration::from_secs_f64((-seconds / self.rate).min(60.0)))
+    }
+}
+
 /// The way into a component: so many requests at once, so many waiting, for so long.
 pub(crate) struct Gate {
+    allowance: Option<Arc<Allowance>>,
     places: Arc<Semaphore>,
     concurrency: u32,
     waiting: AtomicUsize,
@@ -156,8 +207,9 @@ pub(crate) struct Gate {
 pub(crate) type Place = OwnedSemaphorePermit;
 
 impl Gate {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, allowance: Option<Arc<Allowance>>) -> Self {
         Self {
+            allowance,
             places: Arc::new(Semaphore::new(limits.concurrency as usize)),
             concurrency: limits.concurrency,
             waiting: AtomicUsize::new(0),
@@ -168,7 +220,10 @@ impl Gate {
 
     /// A place, at once or after waiting in turn.
     pub(crate) async fn enter(&self) -> Result<Place, Cause> {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+        let debt = || self.allowance.as_ref().and_then(|allowance| allowance.debt());
+        if debt().is_none()
+            && let Ok(place) = Arc::clone(&self.places).try_acquire_owned()
+        {
             return Ok(place);
         }
         let busy = Cause::Busy { retry_after: self.queue_deadline.max(Duration::from_secs(1)) };
@@ -178,7 +233,14 @@ impl Gate {
         }
         // Counts down also when the client goes away while it waits.
         let _waiting = Waiting(&self.waiting);
-        match tokio::time::timeout(self.queue_deadline, Arc::clone(&self.places).acquire_owned()).await {
+        let turn = async {
+            let place = Arc::clone(&self.places).acquire_owned().await;
+            while let Some(debt) = debt() {
+                tokio::time::sleep(debt).await;
+            }
+            place
+        };
+        match tokio::time::timeout(self.queue_deadline, turn).await {
             Ok(Ok(place)) => Ok(place),
             Ok(Err(_closed)) => Err(Cause::Closing),
             Err(_elapsed) => Err(busy),

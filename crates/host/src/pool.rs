@@ -10,7 +10,8 @@ use crate::failure::{Blame, Cause, Failure, Stage};
 use crate::flight::Job;
 use crate::grant::Grants;
 use crate::instance::Blueprint;
-use crate::limits::{Budget, Gate};
+use crate::lane::Lineage;
+use crate::limits::{Allowance, Budget, Gate};
 use crate::link::{self, LoadError};
 use crate::logs::Log;
 use crate::meter::Meter;
@@ -18,10 +19,12 @@ use crate::plugin::Note;
 use crate::spec::Spec;
 use crate::worker::Post;
 use crate::{Request, Response};
+use coracle_manifest::Limits;
 use coracle_telemetry::RequestId;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use wasmtime_wasi_http::handler::ProxyPre;
 use wasmtime_wasi_http::{p2, p3};
@@ -86,6 +89,7 @@ impl Pool {
             Ok(service) => ProxyPre::P3(service),
             Err(_not_p3) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre).map_err(LoadError::Link)?),
         };
+        let allowance = allowance(&spec.limits);
         let mut grants = Grants::default();
         spec.grants.iter().for_each(|(_, grant)| grants.push(grant));
         let blueprint = Blueprint {
@@ -96,6 +100,8 @@ impl Pool {
             env: spec.env,
             plugins: spec.grants,
             grants: Arc::new(grants),
+            lineage: Lineage::new(spec.limits.weight, allowance.clone()),
+            allowance,
             memory_total: Arc::new(Budget::new(spec.limits.memory_total)),
             outbound_places: Arc::new(Semaphore::new(spec.limits.outbound_connections as usize)),
             workers: Arc::new(Semaphore::new(MAX_WORKERS as usize)),
@@ -105,7 +111,7 @@ impl Pool {
             limits: spec.limits,
             reuse: spec.reuse,
         };
-        let gate = Gate::new(&blueprint.limits);
+        let gate = Gate::new(&blueprint.limits, blueprint.allowance.clone());
         let shards = (0..MAX_SHARDS).map(|_| Mutex::default()).collect();
         let shared = Shared { blueprint: Arc::new(blueprint), gate, shards, closing: AtomicBool::new(false) };
         Ok((Self(Arc::new(shared)), notes))
@@ -208,6 +214,13 @@ impl Pool {
             let _all = self.0.blueprint.workers.acquire_many(MAX_WORKERS).await;
         }
     }
+}
+
+/// What holds a component to its CPU time a second; nothing when that is all that there is.
+fn allowance(limits: &Limits) -> Option<Arc<Allowance>> {
+    let cores = u32::try_from(std::thread::available_parallelism().map_or(1, usize::from)).unwrap_or(1);
+    let all = Duration::from_secs(1) * cores;
+    limits.cpu_per_second.filter(|limit| *limit < all).map(|limit| Arc::new(Allowance::new(limit)))
 }
 
 /// Places of the engine that one instance of a component takes: an ordinary one takes one.

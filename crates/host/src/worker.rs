@@ -7,9 +7,9 @@
 use crate::Failure;
 use crate::clock::Clock;
 use crate::failure::{Blame, Cause};
-use crate::flight::{Flight, Flights, Job, Outcome, Phase};
+use crate::flight::{Charged, Flight, Flights, Job, Outcome, Phase};
 use crate::guest::Guest;
-use crate::instance::{Blueprint, Live};
+use crate::instance::Blueprint;
 use crate::serial::Serial;
 use coracle_telemetry::Stage;
 use futures::stream::{FuturesUnordered, StreamExt as _};
@@ -19,9 +19,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use wasmtime::component::Accessor;
-use wasmtime::{AsContextMut as _, Trap};
+use wasmtime::{AsContextMut as _, Store, Trap};
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::handler::{Prepared, Proxy};
 use wasmtime_wasi_http::{p2, p3};
@@ -120,14 +120,12 @@ impl Stop {
 impl Worker {
     async fn run(self, first: Job, inbox: mpsc::UnboundedReceiver<Arc<Flight>>) {
         let flight = self.flights.board(first, Phase::Starting, &self.blueprint.limits);
-        let stop = {
-            // The store lives in this future; leaving the block drops it.
-            let mut live = pin!(self.live(flight, inbox));
-            let stop = self.watch(live.as_mut()).await;
-            if let Err(stop) = &stop {
-                self.say_why(stop);
+        let stop = match self.blueprint.engine.place(self.blueprint.weight) {
+            None => {
+                self.say_why(&Stop::NoRoom);
+                Err(Stop::NoRoom)
             }
-            stop
+            Some(place) => self.run_in(place, flight, inbox).await,
         };
         // The inbox is gone with the instance: who came between the last look and here is sent on too.
         self.flights.fail_all(&Cause::Closing, Blame::Collateral, "the instance has ended", None);
@@ -136,6 +134,36 @@ impl Worker {
         {
             tracing::warn!(component = %self.blueprint.name, "guest trapped: {}", cut(&format!("{error:?}")));
         }
+    }
+
+    /// Makes the store, lets the instance live in it, and ends both.
+    async fn run_in(
+        &self,
+        place: OwnedSemaphorePermit,
+        flight: Arc<Flight>,
+        inbox: mpsc::UnboundedReceiver<Arc<Flight>>,
+    ) -> Result<(), Stop> {
+        let mut store = match self.blueprint.store(&self.flights) {
+            Ok(store) => store,
+            Err(error) => {
+                let stop = Stop::Instantiate(error);
+                self.say_why(&stop);
+                return Err(stop);
+            }
+        };
+        let stop = {
+            let mut live = pin!(self.live(&mut store, flight, inbox));
+            let stop = self.watch(live.as_mut()).await;
+            if let Err(stop) = &stop {
+                self.say_why(stop);
+            }
+            stop
+        };
+        if store.data().memory.used() > SMALL {
+            // Giving back its pages takes milliseconds, which are not this shard's to spend.
+            self.blueprint.engine.dispose((store, place));
+        }
+        stop
     }
 
     /// Polls the instance, and between its polls looks at what it may not decide itself.
@@ -150,8 +178,12 @@ impl Worker {
         let result = poll_fn(|cx| {
             let (polled, cpu) = clock.time(|| live.as_mut().poll(cx));
             // Work that outlives its request runs on nobody's budget, so it gets one of its own, new with each request.
-            loose = if self.flights.none() { loose + cpu } else { Duration::ZERO };
-            let over = self.flights.charge(cpu, limits) || loose > limits.cpu_per_request;
+            let charged = self.flights.charge(cpu, limits);
+            loose = if charged == Charged::Nobody { loose + cpu } else { Duration::ZERO };
+            let over = charged == Charged::Over || loose > limits.cpu_per_request;
+            if let Some(allowance) = &self.blueprint.allowance {
+                allowance.charge(cpu);
+            }
             if polled.is_ready() {
                 return polled;
             }
@@ -185,7 +217,9 @@ impl Worker {
 
     /// Passes on the responses that have come out of the store.
     fn hand_over(&self, cx: &mut std::task::Context<'_>) -> Result<(), Stop> {
-        for flight in self.flights.all() {
+        let mut at = 0;
+        while let Some(flight) = self.flights.get(at) {
+            at += 1;
             self.pass_on(&flight, flight.poll_outcome(cx))?;
             flight.poll_body(cx, &self.blueprint.limits);
         }
@@ -279,17 +313,22 @@ impl Worker {
     }
 
     /// The life of the instance.
-    async fn live(&self, first: Arc<Flight>, inbox: mpsc::UnboundedReceiver<Arc<Flight>>) -> Result<(), Stop> {
-        let places = self.blueprint.engine.places();
-        let Ok(_place) = places.try_acquire_many_owned(self.blueprint.weight) else { return Err(Stop::NoRoom) };
-        let Live { mut store, proxy, number } =
-            self.blueprint.make(&self.flights).await.map_err(|(error, crowded)| match crowded {
-                true => Stop::NoRoom,
-                false => Stop::Instantiate(error),
-            })?;
+    async fn live(
+        &self,
+        store: &mut Store<Guest>,
+        first: Arc<Flight>,
+        inbox: mpsc::UnboundedReceiver<Arc<Flight>>,
+    ) -> Result<(), Stop> {
+        // Guest code may run already: a start function.
+        let proxy = self.blueprint.pre.instantiate_async(&mut *store).await;
+        let proxy = proxy.map_err(|error| match store.data().memory.crowded() {
+            true => Stop::NoRoom,
+            false => Stop::Instantiate(error),
+        })?;
+        let number = self.blueprint.engine.next_instance();
         let _ = self.effects.set(store.data().tasks.effects());
         let result = match &proxy {
-            Proxy::P2(proxy) => Serial { worker: self, proxy, number }.serve(&mut store, first, inbox).await,
+            Proxy::P2(proxy) => Serial { worker: self, proxy, number }.serve(store, first, inbox).await,
             Proxy::P3(_) => {
                 let shift = Shift { worker: self, proxy: &proxy, number };
                 let result = store.run_concurrent(async |accessor| shift.serve(accessor, first, inbox).await).await;
@@ -297,7 +336,9 @@ impl Worker {
             }
         };
         let guest = store.data();
-        for flight in self.flights.all() {
+        let mut at = 0;
+        while let Some(flight) = self.flights.get(at) {
+            at += 1;
             flight.meter.peak_memory(guest.memory.used());
         }
         let (memory, crowded) = (guest.memory.refused(), guest.memory.crowded());
@@ -428,5 +469,7 @@ fn cut(text: &str) -> &str {
     text.get(..text.floor_char_boundary(TRAP_LOG_BYTES)).unwrap_or(text)
 }
 
+/// Bytes of memory up to which an instance is ended on its shard.
+const SMALL: u64 = 4 << 20;
 /// A trap's text with its frames is at most this long; it counts against the component's log rate.
 const TRAP_LOG_BYTES: usize = 4096;

@@ -13,6 +13,11 @@ pub struct Limits {
     /// CPU time that one request may use inside the guest. 1 s: three orders above a usual request, yet a
     /// loop without end is noticed while its client still waits.
     pub cpu_per_request: Duration,
+    /// CPU time that all its guests together may use a second; beyond it they wait, and new requests queue. 2 s is two
+    /// cores. `None`: all cores.
+    pub cpu_per_second: Option<Duration>,
+    /// Turns it gets beside other components' one when guests compute for longer than a slice. 1.
+    pub weight: u32,
     /// Wall time from the arrival of a request to its response's head; after the head, how long the body may stand still.
     /// A stream that keeps flowing has no end set to it. 30 s.
     pub deadline: Duration,
@@ -30,6 +35,10 @@ pub struct Limits {
     pub request_headers: u64,
     /// How many bytes of a request body are kept, so that a fallback can be tried. 64 KiB; 0 keeps none.
     pub replay_buffer: u64,
+    /// Bytes that a guest may hand to the host in one call. 8 MiB.
+    pub call_bytes: u64,
+    /// Handles of an instance: to host resources, and to streams, futures and tasks. 1024 of each.
+    pub handles: u32,
     /// Outbound connections open at the same time. 64.
     pub outbound_connections: u32,
     /// Bytes of log, stdout and stderr per second; the rest is dropped and counted. 1 MiB.
@@ -45,6 +54,8 @@ impl Default for Limits {
             memory: 128 * MIB,
             memory_total: 1024 * MIB,
             cpu_per_request: Duration::from_secs(1),
+            cpu_per_second: None,
+            weight: 1,
             deadline: Duration::from_secs(30),
             after_response: Duration::from_secs(30),
             concurrency: 256,
@@ -53,6 +64,8 @@ impl Default for Limits {
             request_body: 32 * MIB,
             request_headers: 64 * KIB,
             replay_buffer: 64 * KIB,
+            call_bytes: 8 * MIB,
+            handles: 1024,
             outbound_connections: 64,
             log_bytes: MIB,
         }

@@ -147,6 +147,8 @@ enum Amount {
     Bytes(u64),
     Time(std::time::Duration),
     Count(u32),
+    /// No limit but what there is.
+    All(&'static str),
 }
 
 impl Amount {
@@ -160,6 +162,7 @@ impl Amount {
             }
             Self::Time(time) => humantime::format_duration(*time).to_string(),
             Self::Count(count) => count.to_string(),
+            Self::All(what) => (*what).to_owned(),
         }
     }
 
@@ -168,6 +171,7 @@ impl Amount {
             Self::Bytes(bytes) => json!(bytes),
             Self::Time(_) => json!(self.text()),
             Self::Count(count) => json!(count),
+            Self::All(_) => Value::Null,
         }
     }
 }
@@ -182,6 +186,8 @@ fn limit_rows(limits: &Limits) -> Vec<(&'static str, Amount)> {
         memory,
         memory_total,
         cpu_per_request,
+        cpu_per_second,
+        weight,
         deadline,
         after_response,
         concurrency,
@@ -190,6 +196,8 @@ fn limit_rows(limits: &Limits) -> Vec<(&'static str, Amount)> {
         request_body,
         request_headers,
         replay_buffer,
+        call_bytes,
+        handles,
         outbound_connections,
         log_bytes,
     } = *limits;
@@ -197,6 +205,8 @@ fn limit_rows(limits: &Limits) -> Vec<(&'static str, Amount)> {
         ("memory", Amount::Bytes(memory)),
         ("memory_total", Amount::Bytes(memory_total)),
         ("cpu_per_request", Amount::Time(cpu_per_request)),
+        ("cpu_per_second", cpu_per_second.map_or(Amount::All("all cores"), Amount::Time)),
+        ("weight", Amount::Count(weight)),
         ("deadline", Amount::Time(deadline)),
         ("after_response", Amount::Time(after_response)),
         ("concurrency", Amount::Count(concurrency)),
@@ -205,6 +215,8 @@ fn limit_rows(limits: &Limits) -> Vec<(&'static str, Amount)> {
         ("request_body", Amount::Bytes(request_body)),
         ("request_headers", Amount::Bytes(request_headers)),
         ("replay_buffer", Amount::Bytes(replay_buffer)),
+        ("call_bytes", Amount::Bytes(call_bytes)),
+        ("handles", Amount::Count(handles)),
         ("outbound_connections", Amount::Count(outbound_connections)),
         ("log_bytes", Amount::Bytes(log_bytes)),
     ]

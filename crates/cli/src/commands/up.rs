@@ -184,6 +184,7 @@ fn settings(options: &Up, app: AppSource, access: Option<AccessLog>) -> Result<S
         ..Settings::default()
     };
     settings.engine.cache_dir = cache.map(|root| root.join("compiled"));
+    settings.engine.heap = Some(crate::heap::allocated);
     if let Some(memory) = memory {
         settings.engine.memory = *memory;
     }

@@ -16,6 +16,8 @@ pub(crate) struct LimitKey {
 pub(crate) enum Field {
     Bytes { least: u64, set: fn(&mut Limits) -> &mut u64 },
     Time { set: fn(&mut Limits) -> &mut Duration },
+    /// Without it there is no such limit.
+    TimeIfAny { set: fn(&mut Limits) -> &mut Option<Duration> },
     Count { least: u32, set: fn(&mut Limits) -> &mut u32 },
 }
 
@@ -33,6 +35,17 @@ pub(crate) const LIMIT_KEYS: &[LimitKey] = &[
         |l| &mut l.memory_total,
     ),
     time("cpu_per_request", "CPU time one request may use in the guest. Default 1s.", |l| &mut l.cpu_per_request),
+    LimitKey {
+        name: "cpu_per_second",
+        doc: "CPU time all its guests together may use a second, e.g. 500ms for half a core; then they wait. Default: all cores.",
+        field: Field::TimeIfAny { set: |l| &mut l.cpu_per_second },
+    },
+    count(
+        "weight",
+        "Turns it gets beside other components' one when guests compute for long. Default 1.",
+        1,
+        |l| &mut l.weight,
+    ),
     time(
         "deadline",
         "Wall time from the arrival of a request to its response's head, then how long the body may stand still. Default 30s.",
@@ -51,6 +64,13 @@ pub(crate) const LIMIT_KEYS: &[LimitKey] = &[
         "How much of a request body is kept so that a fallback can be tried. Default 64KiB.",
         0,
         |l| &mut l.replay_buffer,
+    ),
+    bytes("call_bytes", "What a guest may hand to the host in one call. Default 8MiB.", 65536, |l| &mut l.call_bytes),
+    count(
+        "handles",
+        "Handles of one instance: to host resources, and to streams, futures and tasks. Default 1024 of each.",
+        64,
+        |l| &mut l.handles,
     ),
     count("outbound_connections", "Outbound connections open at the same time. Default 64.", 0, |l| {
         &mut l.outbound_connections
@@ -118,6 +138,14 @@ impl LimitKey {
                     entry.node.invalid::<()>(diags, format!("{what} can't be zero"), help);
                 }
                 Some(time) => *set(limits) = time,
+                None => {}
+            },
+            Field::TimeIfAny { set } => match entry.node.duration(diags, &what) {
+                Some(Duration::ZERO) => {
+                    let help = "leave it out for the default, or write a longer time";
+                    entry.node.invalid::<()>(diags, format!("{what} can't be zero"), help);
+                }
+                Some(time) => *set(limits) = Some(time),
                 None => {}
             },
             Field::Count { least, set } => {
