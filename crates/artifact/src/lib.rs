@@ -9,6 +9,7 @@ mod admit;
 mod admitted;
 mod interface;
 mod lookalike;
+mod names;
 mod nesting;
 mod options;
 mod read;

@@ -18,6 +18,12 @@ pub struct Options {
     pub max_core_modules: usize,
     /// Core instances on all levels together.
     pub max_core_instances: usize,
+    /// Functions in core modules, on all levels together. Compiling one takes some KiB and µs, however short it is.
+    pub max_functions: usize,
+    /// Bytes of one function's code. Compiling takes up to a thousand times as much memory.
+    pub max_function_bytes: usize,
+    /// Variables of one function, its parameters aside. With many loops, compiling takes time by their product.
+    pub max_variables: usize,
 }
 
 impl Default for Options {
@@ -29,6 +35,11 @@ impl Default for Options {
             max_exports: 1_000,
             max_core_modules: 1_000,
             max_core_instances: 1_000,
+            // Five times as many as a JavaScript engine has; its longest function has 171 KB, Python's 427 KB; the most
+            // variables are 483.
+            max_functions: 100_000,
+            max_function_bytes: 2 << 20,
+            max_variables: 10_000,
         }
     }
 }

@@ -10,6 +10,7 @@ use wasmparser::{
 };
 
 use crate::interface::Interface;
+use crate::names;
 use crate::nesting;
 use crate::options::Options;
 use crate::refusal::{CoreModule, Refusal, quotable};
@@ -42,6 +43,10 @@ pub(crate) struct Scan {
     pub(crate) producers: BTreeSet<Producer>,
     pub(crate) core_modules: usize,
     pub(crate) core_instances: usize,
+    functions: usize,
+    /// Of the function with most of it.
+    function_bytes: usize,
+    variables: usize,
     /// Whether some code waits on several things at once, by `waitable-set` built-ins.
     pub(crate) waits_on_sets: bool,
     /// Whether an export is more than a type.
@@ -58,6 +63,7 @@ impl Scan {
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {
             let Ok(payload) = payload else { break };
+            scan.note_any(&payload, bytes, options.max_nesting)?;
             match &payload {
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
                     depth += 1;
@@ -67,7 +73,6 @@ impl Scan {
                 _ if depth == 0 => scan.note_outer(&payload, options),
                 _ => {}
             }
-            scan.note_any(&payload, bytes, options.max_nesting)?;
             scan.check(depth, options)?;
         }
         Ok(scan)
@@ -110,13 +115,18 @@ impl Scan {
 
     /// Notes what counts on each level.
     fn note_any(&mut self, payload: &Payload<'_>, bytes: &[u8], max_nesting: usize) -> Result<(), Refusal> {
-        match payload {
-            Payload::ComponentTypeSection(section) => {
-                let contents = bytes.get(section.range()).unwrap_or_default();
-                if nesting::exceeds(contents, max_nesting) {
-                    return Err(Refusal::TooDeep { what: "types", limit: max_nesting });
-                }
+        if let Payload::ComponentTypeSection(section) = payload {
+            let contents = bytes.get(section.range()).unwrap_or_default();
+            if nesting::exceeds(contents, max_nesting) {
+                return Err(Refusal::TooDeep { what: "types", limit: max_nesting });
             }
+        }
+        if let Some(name) = names::broken(payload) {
+            let reason = format!("`{}` is no name of an interface", quotable(name, MAX_NAME));
+            let offset = payload.as_section().map_or(0, |(_, range)| range.start) as u64;
+            return Err(Refusal::Damaged { cut_short: false, reason, offset, size: bytes.len() as u64 });
+        }
+        match payload {
             Payload::InstanceSection(section) => {
                 let instances = section.clone().into_iter().map_while(Result::ok);
                 self.core_instances += instances.filter(|i| matches!(i, Instance::Instantiate { .. })).count();
@@ -124,6 +134,13 @@ impl Scan {
             Payload::ComponentCanonicalSection(section) => {
                 let mut functions = section.clone().into_iter().map_while(Result::ok);
                 self.waits_on_sets |= functions.any(|f| matches!(f, CanonicalFunction::WaitableSetNew));
+            }
+            Payload::CodeSectionEntry(body) => {
+                let variables = body.get_locals_reader().into_iter().flatten().map_while(Result::ok);
+                let variables = variables.fold(0_usize, |sum, (count, _)| sum.saturating_add(count as usize));
+                self.functions += 1;
+                self.function_bytes = self.function_bytes.max(body.range().len());
+                self.variables = self.variables.max(variables);
             }
             Payload::CustomSection(custom) => {
                 if let KnownCustom::Producers(section) = custom.as_known() {
@@ -159,6 +176,9 @@ impl Scan {
             ("exports", self.exports.len() + self.plain_exports.len(), options.max_exports),
             ("core modules", self.core_modules, options.max_core_modules),
             ("core instances", self.core_instances, options.max_core_instances),
+            ("functions", self.functions, options.max_functions),
+            ("bytes in one function", self.function_bytes, options.max_function_bytes),
+            ("variables in one function", self.variables, options.max_variables),
         ];
         match counts.into_iter().find(|(_, count, limit)| count > limit) {
             Some((what, count, limit)) => Err(Refusal::TooMany { what, count, limit }),

@@ -327,3 +327,43 @@ fn counts_are_limited() {
     let claims = component(&section(10, b"\xff\xff\xff\xff\x0f\0\x01a"));
     refused_as(claims, "the file is cut short: ");
 }
+
+#[test]
+fn what_takes_too_long_to_compile_is_found() {
+    let text =
+        "(component (core module (func) (func (local i32 i64 f32))) (component (core module (func (local i32)))))";
+    admitted(wat(text)).unwrap();
+    let tight = |change: fn(&mut Options)| {
+        let mut options = Options::default();
+        change(&mut options);
+        match admit(wat(text), &options) {
+            Err(Refusal::TooMany { what, count, limit }) => (what, count, limit),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(tight(|options| options.max_functions = 2), ("functions", 3, 2));
+    assert_eq!(tight(|options| options.max_function_bytes = 7), ("bytes in one function", 8, 7));
+    assert_eq!(tight(|options| options.max_variables = 2), ("variables in one function", 3, 2));
+}
+
+/// A name, as an import and as an export of a type, that the validator panics at.
+#[test]
+fn a_colon_behind_a_slash_is_no_name() {
+    let good = "wasi:http/types@0.2.0";
+    let bad = "wasi:http/types@0:2.0";
+    for text in [
+        "(component (import \"wasi:http/types@0.2.0\" (instance)))",
+        "(component (component (import \"wasi:http/types@0.2.0\" (instance))))",
+        "(component (instance $i) (export \"wasi:http/types@0.2.0\" (instance $i)))",
+        "(component (type (component (import \"wasi:http/types@0.2.0\" (instance)))))",
+        "(component (type (instance (export \"wasi:http/types@0.2.0\" (instance)))))",
+    ] {
+        let mut bytes = wat(text);
+        let at = bytes.windows(good.len()).position(|window| window == good.as_bytes()).unwrap();
+        bytes[at..at + bad.len()].copy_from_slice(bad.as_bytes());
+        match admitted(bytes) {
+            Err(Refusal::Damaged { reason, .. }) => assert_eq!(reason, format!("`{bad}` is no name of an interface")),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
