@@ -4,6 +4,11 @@
 //! each entry carries a MAC under a key that lies beside it, and an entry that doesn't match is thrown away and compiled
 //! again. A folder that others may write to is not used at all.
 
+mod apart;
+
+pub(crate) use apart::{OTHER_ENGINE, VERB};
+
+use apart::Apart;
 use coracle_artifact::Admitted;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -19,7 +24,11 @@ use wasmtime::component::Component;
 const SLOW_TO_COMPILE: usize = 2 << 20;
 
 /// The code cache; without a folder it compiles each time.
-pub(crate) struct Cache(Option<Folder>);
+pub(crate) struct Cache {
+    folder: Option<Folder>,
+    /// Compiles in children; `None` in this process.
+    apart: Option<Apart>,
+}
 
 struct Folder {
     path: PathBuf,
@@ -28,23 +37,24 @@ struct Folder {
 
 impl Cache {
     /// Opens the cache. A folder that can't be trusted or written is reported once and not used.
-    pub(crate) fn new(path: Option<&Path>) -> Self {
-        Self(path.and_then(|path| match Folder::open(path) {
+    pub(crate) fn new(path: Option<&Path>, compiler: Option<PathBuf>) -> Self {
+        let folder = path.and_then(|path| match Folder::open(path) {
             Ok(folder) => Some(folder),
             Err(error) => {
                 tracing::warn!(folder = %path.display(), %error, "compiled code is not kept: components are compiled anew at each start");
                 None
             }
-        }))
+        });
+        Self { folder, apart: compiler.map(Apart::new) }
     }
 
     /// The component's code, from the cache or compiled. Blocks: seconds for large components.
     ///
     /// # Errors
-    /// When the component does not compile.
+    /// When the component does not compile, or takes too much to compile.
     pub(crate) fn load(&self, engine: &wasmtime::Engine, admitted: &Admitted) -> wasmtime::Result<Component> {
-        let Some(folder) = &self.0 else {
-            return Component::from_binary(engine, &admitted.bytes);
+        let Some(folder) = &self.folder else {
+            return from_code(engine, &self.compile(engine, admitted)?);
         };
         let entry = folder.entry(engine, admitted);
         match folder.verified(&entry) {
@@ -67,13 +77,38 @@ impl Cache {
             );
         }
         let start = Instant::now();
-        let code = engine.precompile_component(&admitted.bytes)?;
+        let code = self.compile(engine, admitted)?;
         tracing::info!(digest = %admitted.digest, bytes = admitted.bytes.len(), seconds = start.elapsed().as_secs_f32(), "compiled");
         if let Err(error) = folder.store(&entry, &code) {
             tracing::warn!(entry = %entry.display(), %error, "compiled code could not be kept");
-            return Component::from_binary(engine, &admitted.bytes);
+            return from_code(engine, &code);
         }
         deserialize(engine, &entry)
+    }
+
+    fn compile(&self, engine: &wasmtime::Engine, admitted: &Admitted) -> wasmtime::Result<Vec<u8>> {
+        if let Some(apart) = &self.apart {
+            match apart.compile(hash(engine), &admitted.bytes)? {
+                Some(code) => return Ok(code),
+                None => tracing::warn!("the program was replaced since it started: compiling without limits"),
+            }
+        }
+        engine.precompile_component(&admitted.bytes)
+    }
+}
+
+/// What about an engine matters to the code that is made for it.
+pub(crate) fn hash(engine: &wasmtime::Engine) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
+}
+
+fn from_code(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: this program has compiled it just now, here or in a child, and nobody else has had it.
+    #[allow(unsafe_code)]
+    unsafe {
+        Component::deserialize(engine, code)
     }
 }
 
@@ -104,11 +139,9 @@ impl Folder {
 
     /// Named by what decides the code: the component's bytes and everything about the engine that matters to it.
     fn entry(&self, engine: &wasmtime::Engine, admitted: &Admitted) -> PathBuf {
-        let mut hasher = std::hash::DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut hasher);
         let digest = admitted.digest.to_string();
         let hex = digest.strip_prefix("sha256:").unwrap_or(&digest);
-        self.path.join(format!("{hex}-{:016x}.cwasm", hasher.finish()))
+        self.path.join(format!("{hex}-{:016x}.cwasm", hash(engine)))
     }
 
     /// Whether the entry is there and is what was stored. `Err` when it is there and isn't.

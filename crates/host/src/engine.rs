@@ -37,6 +37,9 @@ pub struct Settings {
     /// Tells how many bytes the process has allocated, memories of instances aside. While they are more than a quarter of
     /// `memory`, and more than 128 MiB, no instance is made.
     pub heap: Option<fn() -> u64>,
+    /// The program that compiles in children of its own kind, within limits ([`crate::compile_child`]); `None` compiles in this
+    /// process, for as long as it takes.
+    pub compiler: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -49,6 +52,7 @@ impl Default for Settings {
             keep_resident: 4 << 20,
             slice: Duration::from_millis(1),
             heap: None,
+            compiler: None,
         }
     }
 }
@@ -104,7 +108,7 @@ impl Engine {
         let client = Client::new().map_err(|error| EngineError::Client(error.into()))?;
         Ok(Self(Arc::new(Shared {
             settings: settings.clone(),
-            cache: Cache::new(settings.cache_dir.as_deref()),
+            cache: Cache::new(settings.cache_dir.as_deref(), settings.compiler.clone()),
             concurrent,
             sequential: OnceLock::new(),
             client: Arc::new(client),
@@ -195,6 +199,15 @@ fn runtime(settings: &Settings, mode: Mode) -> wasmtime::Result<wasmtime::Engine
         }
     }
     wasmtime::Engine::new(&config(None, mode))
+}
+
+/// Engines that an equal program may run, those first that take least to make: for who only compiles.
+pub(crate) fn candidates() -> impl Iterator<Item = wasmtime::Engine> {
+    let kinds = [false, true].into_iter().flat_map(|pooled| [(pooled, Mode::Concurrent), (pooled, Mode::Sequential)]);
+    kinds.filter_map(|(pooled, mode)| {
+        let pool = pooled.then(|| pool(&Settings::default()));
+        wasmtime::Engine::new(&config(pool, mode)).ok()
+    })
 }
 
 fn config(pool: Option<PoolingAllocationConfig>, mode: Mode) -> Config {

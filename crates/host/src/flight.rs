@@ -342,9 +342,12 @@ impl Flights {
     }
 
     /// Ends every request that is still here, for one reason, before the store is dropped.
-    pub(crate) fn fail_all(&self, cause: &Cause, blame: Blame, detail: &str, effects: Option<u64>) {
+    ///
+    /// Returns how many there were.
+    pub(crate) fn fail_all(&self, cause: &Cause, blame: Blame, detail: &str, effects: Option<u64>) -> usize {
         let flights = std::mem::take(&mut self.list().flights);
-        let alone = flights.len() == 1;
+        let count = flights.len();
+        let alone = count == 1;
         for flight in flights {
             flight.broken.store(true, Ordering::Release);
             flight.free_place();
@@ -363,6 +366,7 @@ impl Flights {
             let blame = if alone || blame != Blame::Guest { blame } else { Blame::Collateral };
             flight.fail(Failure::new(stage, blame, cause.clone(), detail), effects);
         }
+        count
     }
 }
 

@@ -37,7 +37,14 @@ pub struct Guest {
 }
 
 impl Guest {
-    pub(crate) fn new(wasi: WasiCtx, outbound: Outbound, memory: Memory, tasks: Tasks, grants: Arc<Grants>, limits: &Limits) -> Self {
+    pub(crate) fn new(
+        wasi: WasiCtx,
+        outbound: Outbound,
+        memory: Memory,
+        tasks: Tasks,
+        grants: Arc<Grants>,
+        limits: &Limits,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize);
         let mut http = WasiHttpCtx::new();

@@ -1,5 +1,6 @@
 //! Making instances: what is decided once per component ([`Blueprint`]) and what is made for each instance.
 
+use crate::blast::Blast;
 use crate::clock::polled_for;
 use crate::egress::{Outbound, Shared};
 use crate::engine::{Engine, Mode};
@@ -36,6 +37,7 @@ pub(crate) struct Blueprint {
     /// Places of the engine that one instance takes.
     pub(crate) weight: u32,
     pub(crate) reuse: Reuse,
+    pub(crate) blast: Blast,
     pub(crate) memory_total: Arc<Budget>,
     pub(crate) outbound_places: Arc<Semaphore>,
     /// One permit a living worker, so that its end can be waited for.

@@ -6,9 +6,11 @@
 //! A request's way through: [`Pool::call`] waits for a place (`limits`), takes or makes an instance (`instance`), runs
 //! the guest in a task of its own (`worker`) and hands out the response whose body streams from the guest.
 
+mod blast;
 mod body;
 mod clock;
 mod compile;
+mod compiler;
 pub mod egress;
 mod engine;
 mod failure;
@@ -31,6 +33,7 @@ pub mod task;
 mod worker;
 
 pub use body::{Body, BodyError, Request, Response, empty, full};
+pub use compiler::compile_child;
 pub use engine::{Engine, EngineError, Mode, Settings};
 pub use failure::{Cause, Failure};
 pub use grant::{Grant, Grants};

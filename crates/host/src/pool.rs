@@ -5,6 +5,7 @@
 //!                           └─ a new worker task ────────────────┴─▶ worker ─▶ Response | Failure
 //! ```
 
+use crate::blast::{Blast, Print};
 use crate::engine::{CORE_INSTANCES_PER_COMPONENT, Engine, MAX_WEIGHT, Mode};
 use crate::failure::{Blame, Cause, Failure, Stage};
 use crate::flight::Job;
@@ -48,6 +49,10 @@ pub struct Status {
     pub denied: u64,
     /// Bytes its instances hold.
     pub memory: u64,
+    /// Requests that failed because another one in their instance trapped.
+    pub collateral: u64,
+    /// Requests that were intact when another one trapped, and ran again alone.
+    pub replayed: u64,
 }
 
 /// The guests of one component. Copies share them.
@@ -109,6 +114,7 @@ impl Pool {
             log: Arc::new(Log::new(Arc::clone(&spec.name), spec.limits.log_bytes)),
             name: spec.name,
             limits: spec.limits,
+            blast: Blast::new(spec.reuse.concurrency),
             reuse: spec.reuse,
         };
         let gate = Gate::new(&blueprint.limits, blueprint.allowance.clone());
@@ -126,11 +132,14 @@ impl Pool {
     /// What the pool is doing right now.
     #[must_use]
     pub fn status(&self) -> Status {
+        let (collateral, replayed) = self.0.blueprint.blast.counts();
         Status {
             running: self.0.gate.running(),
             waiting: self.0.gate.waiting(),
             denied: self.0.blueprint.denied.load(Ordering::Relaxed),
             memory: self.0.blueprint.memory_total.used(),
+            collateral,
+            replayed,
         }
     }
 
@@ -148,6 +157,10 @@ impl Pool {
         }
         let Call { request, id, meter, keep } = call;
         let mut request = request;
+        let shared = !self.0.blueprint.exclusive();
+        let blast = &self.0.blueprint.blast;
+        let mut company = if shared && blast.suspected(&request) { Company::Alone } else { Company::Any };
+        let print = shared.then(|| blast.print(&request));
         for _ in 0..MISSED_TURNS {
             let place = match self.0.gate.enter().await {
                 Ok(place) => place,
@@ -157,11 +170,29 @@ impl Pool {
                 }
             };
             let (reply, answer) = oneshot::channel();
-            self.post(Job { request, id, meter: Arc::clone(&meter), keep, reply, place });
+            let keep = keep || (shared && company == Company::Any);
+            self.post(Job { request, id, meter: Arc::clone(&meter), keep, reply, place }, company);
             match answer.await {
                 // The instance ended before it took the job: another one will.
                 Ok(Err(Failure { stage: Stage::Admit, cause: Cause::Closing, request: Some(back), .. })) => {
                     request = *back
+                }
+                Ok(Err(mut failure)) if shared && is_the_guests(&failure.cause) => {
+                    match (company, failure.request.take()) {
+                        (Company::Any, Some(intact)) if failure.blame == Blame::Collateral => {
+                            blast.count_replay();
+                            (request, company) = (*intact, Company::Alone);
+                        }
+                        (_, intact) => {
+                            failure.request = intact;
+                            self.judge(&failure, print);
+                            return Err(failure);
+                        }
+                    }
+                }
+                Ok(Ok(response)) => {
+                    blast.answered();
+                    return Ok(response);
                 }
                 Ok(answer) => return answer,
                 // The worker's task is gone without a word: the runtime is shutting down, or the task has panicked.
@@ -175,15 +206,24 @@ impl Pool {
         Err(Failure::new(Stage::Admit, Blame::Guest, Cause::Closing, detail).with_request(request))
     }
 
+    /// A request of a shared instance has failed for good.
+    fn judge(&self, failure: &Failure, print: Option<Print>) {
+        match (failure.blame, print) {
+            (Blame::Collateral, _) => self.0.blueprint.blast.count_collateral(),
+            (Blame::Guest, Some(print)) => self.0.blueprint.blast.guilty(print),
+            _ => {}
+        }
+    }
+
     /// Hands a job to a waiting instance of this shard, or to a new one.
-    fn post(&self, job: Job) {
+    fn post(&self, job: Job, company: Company) {
         let blueprint = &self.0.blueprint;
-        if blueprint.reuse.requests <= 1 {
+        if blueprint.reuse.requests <= 1 || company == Company::Alone {
             Post::start(blueprint, job);
             return;
         }
         let mut job = job;
-        let concurrency = if blueprint.exclusive() { 1 } else { blueprint.reuse.concurrency };
+        let concurrency = if blueprint.exclusive() { 1 } else { blueprint.blast.concurrency() };
         let Some(shard) = self.0.shards.get(shard()) else { return };
         let mut posts = shard.lock().unwrap_or_else(PoisonError::into_inner);
         posts.retain(Post::open);
@@ -214,6 +254,18 @@ impl Pool {
             let _all = self.0.blueprint.workers.acquire_many(MAX_WORKERS).await;
         }
     }
+}
+
+/// With whom a request may share an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Company {
+    Any,
+    Alone,
+}
+
+/// Something of the guest's doing that ends its whole instance.
+fn is_the_guests(cause: &Cause) -> bool {
+    matches!(cause, Cause::Trap | Cause::CpuLimit | Cause::MemoryLimit | Cause::Deadline)
 }
 
 /// What holds a component to its CPU time a second; nothing when that is all that there is.

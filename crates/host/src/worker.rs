@@ -309,7 +309,9 @@ impl Worker {
         if matches!(stop, Stop::Cpu | Stop::Deadline) && self.blueprint.log.admit(detail.len()) {
             tracing::warn!(component = %name, "{detail}");
         }
-        self.flights.fail_all(&cause, blame, &detail, self.effects());
+        if self.flights.fail_all(&cause, blame, &detail, self.effects()) > 1 && blame == Blame::Guest {
+            self.blueprint.blast.trapped();
+        }
     }
 
     /// The life of the instance.
@@ -442,7 +444,10 @@ impl Shift<'_> {
 }
 
 /// The next job; `None` when there will be none, or none came while the instance was idle.
-pub(crate) async fn next(inbox: &mut mpsc::UnboundedReceiver<Arc<Flight>>, idle: Option<Duration>) -> Option<Arc<Flight>> {
+pub(crate) async fn next(
+    inbox: &mut mpsc::UnboundedReceiver<Arc<Flight>>,
+    idle: Option<Duration>,
+) -> Option<Arc<Flight>> {
     match idle {
         Some(idle) => tokio::time::timeout(idle, inbox.recv()).await.ok().flatten(),
         None => inbox.recv().await,

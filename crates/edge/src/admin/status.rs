@@ -39,6 +39,9 @@ struct Component {
     waiting: usize,
     denied: u64,
     memory_bytes: u64,
+    /// Requests that failed because another one in their instance trapped, and those that ran again alone.
+    collateral: u64,
+    replayed: u64,
 }
 
 #[derive(Serialize)]
@@ -70,6 +73,8 @@ pub fn of(live: &Live) -> Status {
             waiting: status.waiting,
             denied: status.denied,
             memory_bytes: status.memory,
+            collateral: status.collateral,
+            replayed: status.replayed,
         };
         (name.clone(), component)
     });

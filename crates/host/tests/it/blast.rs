@@ -99,3 +99,47 @@ async fn a_reader_that_stands_still_gives_its_place_back() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn requests_beside_a_trap_are_answered_and_the_guilty_one_is_kept_apart() {
+    let reuse = Reuse { requests: 1000, concurrency: 16, ..Reuse::default() };
+    let rig = Rig::new("p3/fault", Limits::default(), reuse).await;
+    let good = (0..7).map(|_| rig.get("/good?ms=150"));
+    let bad = async {
+        // It comes when the others are under way.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        rig.get("/bad?when=before").await
+    };
+    let (good, bad) = futures::future::join(futures::future::join_all(good), bad).await;
+    for answer in good {
+        assert_eq!(text(answer.expect("an intact request is answered")).await.unwrap(), "good\n");
+    }
+    let failure = bad.unwrap_err();
+    assert_eq!((failure.blame, &failure.cause), (Blame::Guest, &Cause::Trap), "{failure:?}");
+    let status = rig.pool.status();
+    assert_eq!((status.replayed, status.collateral), (8, 0), "{status:?}");
+
+    // The same again runs alone: nobody beside it has to run twice.
+    let good = futures::future::join_all((0..7).map(|_| rig.get("/good?ms=150")));
+    let (good, bad) = futures::future::join(good, rig.get("/bad?when=before")).await;
+    assert!(good.iter().all(Result::is_ok) && bad.is_err());
+    assert_eq!(rig.pool.status().replayed, 8);
+}
+
+#[tokio::test]
+async fn a_request_whose_effect_has_left_is_not_run_again() {
+    let reuse = Reuse { requests: 1000, concurrency: 16, ..Reuse::default() };
+    let rig = Rig::new("p3/fault", Limits::default(), reuse).await;
+    let answered = async {
+        let response = rig.get("/good?ms=150&head=first").await.unwrap();
+        text(response).await
+    };
+    let bad = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        rig.get("/bad?when=before").await
+    };
+    let (body, bad) = futures::future::join(answered, bad).await;
+    assert!(body.is_err(), "its head was on the way when the instance died: a broken body, not a second run");
+    assert!(bad.is_err());
+    assert_eq!(rig.pool.status().replayed, 1);
+}

@@ -47,7 +47,12 @@ impl Plugin for Http {
         Ok(Grant::Denied)
     }
 
-    fn link(&self, linker: &mut Linker<Guest>, _: &Grant, mode: coracle_host::Mode) -> coracle_host::wasmtime::Result<()> {
+    fn link(
+        &self,
+        linker: &mut Linker<Guest>,
+        _: &Grant,
+        mode: coracle_host::Mode,
+    ) -> coracle_host::wasmtime::Result<()> {
         coracle_host::wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
         if mode == coracle_host::Mode::Concurrent {
             coracle_host::wasmtime_wasi_http::p3::add_to_linker(linker)?;
