@@ -18,6 +18,9 @@ use clap::Parser as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = coracle_host::compile_child() {
+        return code;
+    }
     std::panic::set_hook(Box::new(output::bug));
     let options = Options::parse();
     // The hook has said what there is to say.

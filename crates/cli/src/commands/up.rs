@@ -15,7 +15,7 @@ use coracle_manifest::{App, Flags};
 use coracle_telemetry::{AccessLog, Format, Lines};
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -162,6 +162,12 @@ fn single(path: &Path, bare: &Bare) -> Result<AppSource, Failure> {
     Ok(AppSource::Given(Box::new(app)))
 }
 
+/// This very program, also when its file has been replaced meanwhile.
+fn own_program() -> Option<PathBuf> {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() { Some(running) } else { std::env::current_exe().ok() }
+}
+
 fn settings(options: &Up, app: AppSource, access: Option<AccessLog>) -> Result<Settings, Failure> {
     let Process { admin, no_admin, drain, shards, memory, cache_dir, state_dir, .. } = &options.process;
     if let Some(same) = admin.filter(|admin| admin.port() != 0 && options.listen.contains(admin)) {
@@ -185,6 +191,7 @@ fn settings(options: &Up, app: AppSource, access: Option<AccessLog>) -> Result<S
     };
     settings.engine.cache_dir = cache.map(|root| root.join("compiled"));
     settings.engine.heap = Some(crate::heap::allocated);
+    settings.engine.compiler = own_program();
     if let Some(memory) = memory {
         settings.engine.memory = *memory;
     }
