@@ -38,6 +38,8 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Find the work of a Node project that is worth moving to components, with evidence
+    Inventory(Box<crate::commands::inventory::Options>),
     /// Serve an app, or a single component, over HTTP
     Up(Box<Up>),
     /// Check a manifest and its components without running anything

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<Exit, Failure> {
     match &options.command {
+        Command::Inventory(inventory) => commands::inventory::run(inventory),
         Command::Up(up) => commands::up::run(up),
         Command::Check(check) => commands::check::run(check),
         Command::Inspect(inspect) => commands::inspect::run(inspect),

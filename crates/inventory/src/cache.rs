@@ -30,6 +30,14 @@ impl Cache {
         Self { path: path.map(Path::to_path_buf), old, new: Vec::new() }
     }
 
+    /// What the cache of a project is called.
+    #[must_use]
+    pub fn name(root: &Path) -> String {
+        let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+        let digest = Sha256::digest(root.to_string_lossy().as_bytes());
+        digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<String>() + ".facts"
+    }
+
     /// The key of a file.
     #[must_use]
     pub fn hash(path: &Path, bytes: &[u8]) -> Key {

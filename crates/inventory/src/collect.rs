@@ -126,7 +126,17 @@ impl Collect<'_> {
             }
         }
         let mut found = Vec::new();
+        let in_function = |node: u32| {
+            let kind = file.facts.nodes.get(node as usize).map(|node| node.kind);
+            matches!(kind, Some(NodeKind::Function | NodeKind::Method))
+        };
+        let called: BTreeSet<String> =
+            sites.keys().filter(|(node, _)| in_function(*node)).map(|(_, package)| package.clone()).collect();
         for ((node, package), uses) in sites {
+            // What a module makes once is part of the calls of what it made.
+            if !in_function(node) && called.contains(&package) {
+                continue;
+            }
             let place = Place { file: at, node };
             let line = uses.iter().flat_map(|used| &used.at).map(|spot| spot.line).min().unwrap_or(0);
             let within = self.node(place).map(|node| node.name.clone()).unwrap_or_default();

@@ -80,6 +80,24 @@ impl Costs {
         Some(self.cost(time, calls, allocated))
     }
 
+    /// What several places cost together: own time of each, as inclusive times overlap.
+    #[must_use]
+    pub fn of_all(&self, places: &[Place]) -> Option<Cost> {
+        if !self.profiled {
+            return None;
+        }
+        let mut sum = Time::default();
+        for place in places {
+            let time = self.times.get(place).copied().unwrap_or_default();
+            let packages = self.packages.iter().filter(|((at, _), _)| at == place).map(|(_, us)| us).sum::<f64>();
+            sum.self_us += time.self_us;
+            sum.inclusive_us += time.self_us + packages;
+            sum.gc_us += time.gc_us;
+            sum.regex_us += time.regex_us;
+        }
+        Some(self.cost(sum, None, None))
+    }
+
     /// What a place spends in a package.
     #[must_use]
     pub fn in_package(&self, place: Place, package: &str) -> Option<Cost> {

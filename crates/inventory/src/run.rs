@@ -7,12 +7,13 @@ use crate::cost::{Cost, Costs};
 use crate::crates;
 use crate::frameworks;
 use crate::graph::Graph;
-use crate::model;
+use crate::measure::{self, Recorded};
+use crate::model::{self, Interval};
 use crate::notes::{Note, NoteKind};
 use crate::portability;
 use crate::project::Project;
 use crate::score::{Known, score};
-use crate::unit::{Action, Inventory, Rests, Scope, Unit, UnitKind, Verdict};
+use crate::unit::{Action, Inventory, Rests, Sample, Scope, Unit, UnitKind, Verdict};
 use crate::walk::{self, Progress, Sources};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ pub struct Options {
     pub coverage: Vec<PathBuf>,
     /// V8 heap profiles (`node --heap-prof`).
     pub heaps: Vec<PathBuf>,
+    /// Requests recorded by `coracle inventory --record`.
+    pub requests: Vec<PathBuf>,
     /// Where facts are kept between runs.
     pub cache: Option<PathBuf>,
     /// Gains measured after a move, by unit: parts of the busy time.
@@ -49,10 +52,14 @@ pub fn run(options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> Inventory
         notes.push(Note::new(NoteKind::Limit, file, 0, format!("the cache for the next run can't be written: {error}")));
     }
     let graph = Graph::new(&sources);
-    let costs = Costs::default();
+    let files = measure::Files { profiles: &options.profiles, coverage: &options.coverage, heaps: &options.heaps };
+    let costs = measure::read(files, &graph, &mut notes);
+    let requests = measure::requests(&options.requests, &mut notes);
     let routes = frameworks::routes(&graph, &project);
     let candidates = collect::candidates(&graph, &routes, &costs);
-    let mut units: Vec<Unit> = candidates.iter().map(|candidate| unit(candidate, &sources, &costs, options)).collect();
+    let known = Joined { sources: &sources, costs: &costs, requests: &requests, measured: &options.measured };
+    let mut units: Vec<Unit> = candidates.iter().map(|candidate| known.unit(candidate)).collect();
+    nest(&mut units);
     rank(&mut units);
     units.truncate(MOST);
     notes.sort();
@@ -92,15 +99,16 @@ fn shown(project: &Project, path: &std::path::Path) -> String {
 /// The best first; the order of equals is that of the code.
 pub fn rank(units: &mut [Unit]) {
     units.sort_by(|a, b| {
+        let by_part = a.part_of.is_some().cmp(&b.part_of.is_some());
         let by_action = (a.advice.action == Action::Leave).cmp(&(b.advice.action == Action::Leave));
         let by_score = b.score.value.total_cmp(&a.score.value);
-        by_action.then(by_score).then_with(|| (&a.file, a.line, &a.name).cmp(&(&b.file, b.line, &b.name)))
+        by_part.then(by_action).then(by_score).then_with(|| (&a.file, a.line, &a.name).cmp(&(&b.file, b.line, &b.name)))
     });
 }
 
 fn verdict(units: &[Unit], profiled: bool) -> String {
-    let worth = units.iter().filter(|unit| unit.advice.action != Action::Leave).count();
-    let now = units.iter().filter(|unit| unit.advice.verdict == Verdict::Now).count();
+    let worth = units.iter().filter(|unit| unit.stands_alone() && unit.advice.action != Action::Leave).count();
+    let now = units.iter().filter(|unit| unit.stands_alone() && unit.advice.verdict == Verdict::Now).count();
     match (worth, now, profiled) {
         (0, _, true) => "Nothing is worth moving.".to_owned(),
         (0, _, false) => "Nothing looks worth moving; a profile (--record) would make that certain.".to_owned(),
@@ -110,61 +118,114 @@ fn verdict(units: &[Unit], profiled: bool) -> String {
     }
 }
 
-fn unit(candidate: &Candidate, sources: &Sources, costs: &Costs, options: &Options) -> Unit {
-    let file = sources.files.get(candidate.place.file as usize);
-    let node = file.and_then(|file| file.facts.nodes.get(candidate.place.node as usize));
-    let (mut line, mut end_line) = node.map_or((1, file.map_or(1, |file| file.facts.lines)), |node| (node.line, node.end_line));
-    if let (UnitKind::CallSite, Some(spot)) = (candidate.kind, candidate.packages.iter().flat_map(|used| &used.at).next()) {
-        (line, end_line) = (spot.line, spot.line);
-    }
-    let shown = file.map(|file| file.shown.clone()).unwrap_or_default();
-    let id = format!("{}:{shown}:{}", candidate.kind.name().replace(' ', "-"), candidate.name);
-    let cost = cost(candidate, costs);
-    let isolation = isolation(candidate);
-    let (bytes, bytes_from) = ([64.0, 16.0 * 1024.0], "guessed");
-    let case = Case { candidate, cost: cost.as_ref(), bytes, isolation: &isolation };
-    let (advice, gain) = advise(&case);
-    let measured_gain = options.measured.get(&id).copied();
-    let score = score(&Known {
-        candidate,
-        cost: cost.as_ref(),
-        gain: gain.as_ref(),
-        advice: &advice,
-        isolation: &isolation,
-        bytes_recorded: bytes_from == "recorded",
-        measured: measured_gain,
-    });
-    Unit {
-        id,
-        kind: candidate.kind,
-        name: candidate.name.clone(),
-        file: shown,
-        line,
-        end_line,
-        framework: collect::serves(candidate),
-        signature: candidate.signature.clone(),
-        size: candidate.size.clone(),
-        signals: candidate.signals,
-        work: candidate.work,
-        reaches: candidate.reaches.clone(),
-        packages: candidate.packages.clone(),
-        isolation,
-        cost,
-        bytes,
-        bytes_from,
-        gain,
-        measured_gain,
-        advice,
-        score,
-        samples: Vec::new(),
-        excerpt: file.map(|file| excerpt(&file.path, line, end_line)).unwrap_or_default(),
+/// Call sites inside a route or middleware are part of it: one line, not two, for the same work.
+fn nest(units: &mut [Unit]) {
+    let whole: Vec<(String, String, u32, u32, Vec<String>)> = units
+        .iter()
+        .filter(|unit| matches!(unit.kind, UnitKind::Route | UnitKind::Middleware))
+        .filter(|unit| unit.advice.action != Action::Leave)
+        .map(|unit| {
+            let packages = unit.packages.iter().map(|used| used.name.clone()).collect();
+            (unit.id.clone(), unit.file.clone(), unit.line, unit.end_line, packages)
+        })
+        .collect();
+    for unit in units.iter_mut().filter(|unit| unit.kind == UnitKind::CallSite) {
+        let inside = |(_, file, first, last, packages): &&(String, String, u32, u32, Vec<String>)| {
+            *file == unit.file
+                && (*first..=*last).contains(&unit.line)
+                && unit.packages.iter().all(|used| packages.contains(&used.name))
+        };
+        unit.part_of = whole.iter().find(inside).map(|(id, ..)| id.clone());
     }
 }
 
-fn cost(candidate: &Candidate, costs: &Costs) -> Option<Cost> {
-    match &candidate.package {
-        Some(package) => costs.in_package(candidate.place, package),
-        None => costs.of(candidate.place),
+/// All that is known beside the candidates themselves.
+struct Joined<'j> {
+    sources: &'j Sources,
+    costs: &'j Costs,
+    requests: &'j [Recorded],
+    measured: &'j BTreeMap<String, f64>,
+}
+
+impl Joined<'_> {
+    fn unit(&self, candidate: &Candidate) -> Unit {
+        let file = self.sources.files.get(candidate.place.file as usize);
+        let node = file.and_then(|file| file.facts.nodes.get(candidate.place.node as usize));
+        let whole = (1, file.map_or(1, |file| file.facts.lines));
+        let (mut line, mut end_line) = node.map_or(whole, |node| (node.line, node.end_line));
+        let site = candidate.packages.iter().flat_map(|used| &used.at).next();
+        if let (UnitKind::CallSite, Some(spot)) = (candidate.kind, site) {
+            (line, end_line) = (spot.line, spot.line);
+        }
+        let shown = file.map(|file| file.shown.clone()).unwrap_or_default();
+        let id = format!("{}:{shown}:{}", candidate.kind.name().replace(' ', "-"), candidate.name);
+        let cost = self.cost(candidate);
+        let isolation = isolation(candidate);
+        let (bytes, bytes_from, samples) = self.traffic(candidate);
+        let case = Case { candidate, cost: cost.as_ref(), bytes, isolation: &isolation };
+        let (advice, gain) = advise(&case);
+        let measured_gain = self.measured.get(&id).copied();
+        let score = score(&Known {
+            candidate,
+            cost: cost.as_ref(),
+            gain: gain.as_ref(),
+            advice: &advice,
+            isolation: &isolation,
+            bytes_recorded: bytes_from == "recorded",
+            measured: measured_gain,
+        });
+        let excerpt = file.map(|file| excerpt(&file.path, line, end_line)).unwrap_or_default();
+        Unit {
+            id,
+            kind: candidate.kind,
+            name: candidate.name.clone(),
+            file: shown,
+            line,
+            end_line,
+            part_of: None,
+            framework: collect::serves(candidate),
+            signature: candidate.signature.clone(),
+            size: candidate.size.clone(),
+            signals: candidate.signals,
+            work: candidate.work,
+            reaches: candidate.reaches.clone(),
+            packages: candidate.packages.clone(),
+            isolation,
+            cost,
+            bytes,
+            bytes_from,
+            gain,
+            measured_gain,
+            advice,
+            score,
+            samples,
+            excerpt,
+        }
+    }
+
+    fn cost(&self, candidate: &Candidate) -> Option<Cost> {
+        match (&candidate.package, candidate.kind) {
+            (Some(package), _) => self.costs.in_package(candidate.place, package),
+            (None, UnitKind::Module) => self.costs.of_all(&candidate.own),
+            (None, _) => self.costs.of(candidate.place),
+        }
+    }
+
+    /// Bytes of a call, where the number comes from, and samples.
+    fn traffic(&self, candidate: &Candidate) -> (Interval, &'static str, Vec<Sample>) {
+        let guessed = ([64.0, 16.0 * 1024.0], "guessed", Vec::new());
+        let Some(route) = &candidate.route else { return guessed };
+        let exact = !route.middleware && route.method != "*";
+        let went = |recorded: &&Recorded| recorded.went_to(&route.method, &route.path, exact);
+        let requests: Vec<&Recorded> = self.requests.iter().filter(went).collect();
+        let count: u64 = requests.iter().map(|recorded| recorded.count).sum();
+        if count == 0 {
+            return guessed;
+        }
+        let bytes: f64 = requests.iter().map(|recorded| recorded.bytes_in + recorded.bytes_out).sum();
+        let each = (bytes / count as f64).max(0.0);
+        let samples = requests.iter().flat_map(|recorded| recorded.samples()).take(10).collect();
+        ([each, each], "recorded", samples)
     }
 }
 

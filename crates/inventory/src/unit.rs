@@ -197,6 +197,8 @@ pub struct Unit {
     pub file: String,
     pub line: u32,
     pub end_line: u32,
+    /// The route or middleware whose move would take it along.
+    pub part_of: Option<String>,
     pub framework: Option<Framework>,
     pub signature: Signature,
     pub size: Size,
@@ -218,6 +220,14 @@ pub struct Unit {
     pub samples: Vec<Sample>,
     /// Lines of the source, the first few.
     pub excerpt: String,
+}
+
+impl Unit {
+    /// It is no part of another unit that is worth moving.
+    #[must_use]
+    pub fn stands_alone(&self) -> bool {
+        self.part_of.is_none()
+    }
 }
 
 /// What was read.

@@ -5,6 +5,7 @@ pub mod check;
 pub mod completions;
 pub mod doctor;
 pub mod inspect;
+pub mod inventory;
 pub mod schema;
 pub mod up;
 

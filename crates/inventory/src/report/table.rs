@@ -20,7 +20,7 @@ pub fn table(inventory: &Inventory, most: usize) -> String {
         if scope.entries.is_empty() { "none".to_owned() } else { scope.entries.join(", ") }
     );
     let _ = writeln!(out, "\n{}\n", inventory.verdict);
-    let (worth, rest): (Vec<_>, Vec<_>) = inventory.units.iter().partition(|unit| unit.advice.action != Action::Leave);
+    let (worth, rest): (Vec<_>, Vec<_>) = inventory.units.iter().filter(|unit| unit.stands_alone()).partition(|unit| unit.advice.action != Action::Leave);
     if !worth.is_empty() {
         let _ = writeln!(out, "{:>3} {:>5} {:<8} {:<9} {:>6} {:>13}  UNIT", "#", "SCORE", "ADVICE", "VERDICT", "CPU %", "GAIN %");
         for (at, unit) in worth.iter().take(most).enumerate() {
@@ -44,11 +44,7 @@ pub fn table(inventory: &Inventory, most: usize) -> String {
 }
 
 fn row(out: &mut String, at: usize, unit: &Unit) {
-    let share = unit.cost.as_ref().map_or("?".to_owned(), |cost| format!("{:.1}", cost.share * 100.0));
-    let gain = unit.gain.as_ref().map_or("?".to_owned(), |gain| {
-        let [low, high] = gain.of_busy;
-        format!("{:.1} to {:.1}", low * 100.0, high * 100.0)
-    });
+    let (share, gain) = (super::share(unit), super::gain(unit));
     let _ = writeln!(
         out,
         "{at:>3} {:>5.1} {:<8} {:<9} {share:>6} {gain:>13}  {} {} ({}:{})",

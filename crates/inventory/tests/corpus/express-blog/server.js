@@ -1,0 +1,10 @@
+import express from 'express';
+import { posts } from './posts.js';
+import { requireUser } from './auth.js';
+import { images } from './images.js';
+const app = express();
+app.use(express.json());
+app.get('/healthz', (request, response) => response.send('ok'));
+app.use('/posts', posts);
+app.use('/images', requireUser, images);
+app.listen(process.env.PORT ?? 3000);
