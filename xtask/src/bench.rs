@@ -10,6 +10,7 @@ mod contender;
 mod gate;
 mod install;
 mod load;
+mod node;
 mod origin;
 mod peers;
 mod proc;
@@ -19,6 +20,7 @@ mod server;
 mod start;
 mod syscalls;
 mod tables;
+mod work;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};

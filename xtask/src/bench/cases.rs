@@ -1,9 +1,11 @@
 //! The cases: who takes part in each, what is asked for, and how it is measured. A list, and nothing happens here.
 
+use anyhow::Result;
 use clap::ValueEnum;
 
-use super::contender::{Contender, Peer, Reuse};
+use super::contender::{Contender, Peer, Places, Reuse};
 use super::load::{Expect, Request};
+use super::work::Work;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Case {
@@ -19,6 +21,18 @@ pub enum Case {
     Echo,
     /// Three requests to another server for each answer
     Fanout,
+    /// A JSON document of 16 KiB, made anew for each request
+    Json,
+    /// A JSON Web Token, verified by a shared secret
+    Hs256,
+    /// A JSON Web Token, verified by an RSA key
+    Rs256,
+    /// An order of 1.4 KB, checked by a JSON Schema
+    Schema,
+    /// 9 KB of Markdown to HTML
+    Markdown,
+    /// A photograph of 200 KB, made smaller
+    Thumbnail,
     /// From the start of a process, and of a new component, to the first byte
     Start,
     /// System calls for each of many answers on one connection
@@ -53,9 +67,19 @@ pub struct Plan {
     pub contenders: Vec<Contender>,
 }
 
-pub fn plan(case: Case) -> Plan {
+pub fn plan(case: Case, places: &Places) -> Result<Plan> {
     let under = |method, contenders| Plan { method, upstream: false, request: get("/", "hello\n"), contenders };
-    match case {
+    let work = |work: Work| {
+        let request = work.request(places)?;
+        Ok(Plan { request, ..under(Method::Connections(vec![8]), work.contenders()) })
+    };
+    Ok(match case {
+        Case::Json => return work(Work::Json),
+        Case::Hs256 => return work(Work::Hs256),
+        Case::Rs256 => return work(Work::Rs256),
+        Case::Schema => return work(Work::Schema),
+        Case::Markdown => return work(Work::Markdown),
+        Case::Thumbnail => return work(Work::Thumbnail),
         Case::Hello => under(Method::Connections(vec![32]), hello()),
         Case::Shards => under(Method::Connections(vec![32]), shards()),
         Case::Connections => under(Method::Connections(vec![1, 256]), hello()),
@@ -68,7 +92,7 @@ pub fn plan(case: Case) -> Plan {
         }
         Case::Start => under(Method::Start, starts()),
         Case::Syscalls => under(Method::Syscalls, hello()),
-    }
+    })
 }
 
 fn echo() -> Request {

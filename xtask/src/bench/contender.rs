@@ -51,6 +51,8 @@ pub struct Contender {
     pub program: Program,
     /// Coracle's shards; none is a shard a core.
     pub shards: Option<u16>,
+    /// Where its program does what the case is about, if not at the path of the case.
+    pub path: Option<&'static str>,
 }
 
 #[derive(Debug, Clone)]
@@ -76,21 +78,23 @@ pub struct Places {
     /// Copies of what was built, so that a build meanwhile changes nothing.
     pub built: PathBuf,
     pub guests: PathBuf,
+    /// bench/node with its packages.
+    pub node: PathBuf,
     pub wasmtime: PathBuf,
     pub wash: PathBuf,
 }
 
 impl Contender {
     pub fn guest(peer: Peer, guest: &'static str, reuse: Reuse) -> Self {
-        Self { peer, program: Program::Guest(guest, reuse), shards: None }
+        Self { peer, program: Program::Guest(guest, reuse), shards: None, path: None }
     }
 
     pub fn native(peer: Peer, program: &'static str) -> Self {
-        Self { peer, program: Program::Native(program), shards: None }
+        Self { peer, program: Program::Native(program), shards: None, path: None }
     }
 
     pub fn script(name: &'static str) -> Self {
-        Self { peer: Peer::Node, program: Program::Script(name), shards: None }
+        Self { peer: Peer::Node, program: Program::Script(name), shards: None, path: None }
     }
 
     /// What it runs and how, such as `p3, fresh`.
@@ -101,6 +105,8 @@ impl Contender {
             None => String::new(),
         };
         match &self.program {
+            // Beside what other packages do at other paths.
+            Program::Script(_) if self.path == Some("/sharp") => "sharp".to_owned(),
             Program::Native(_) | Program::Script(_) => String::new(),
             Program::Guest(guest, reuse) => {
                 let set = guest.split('/').next().unwrap_or_default();
@@ -122,7 +128,7 @@ impl Contender {
         let (guest, reuse) = match &self.program {
             Program::Native(name) => return Ok(with(&places.built.join(name), &[&port.to_string()])),
             Program::Script(name) => {
-                let script = places.root.join("bench/node").join(name);
+                let script = places.node.join(name);
                 return Ok(with(Path::new("node"), &[&script.display().to_string(), &port.to_string()]));
             }
             Program::Guest(guest, reuse) => (places.guests.join(format!("{guest}.wasm")), *reuse),

@@ -20,7 +20,7 @@ use super::load::Request;
 use super::quiet;
 use super::results::{Results, Row, Section};
 use super::server::Server;
-use super::{origin, start, syscalls, tables};
+use super::{node, origin, start, syscalls, tables};
 use crate::accept::groups;
 use crate::tools;
 use crate::workspace::Workspace;
@@ -103,7 +103,7 @@ fn prepare(workspace: &Workspace, options: &Options) -> Result<Places> {
         cargo.args(PROGRAMS.iter().flat_map(|program| ["--bin", program])).current_dir(&workspace.root);
         run_to_end(&mut cargo)?;
         let own = std::env::current_exe().context("this program can't be found")?;
-        run_to_end(Command::new(own).args(["guests", "p3", "p2"]).current_dir(&workspace.root))?;
+        run_to_end(Command::new(own).arg("guests").current_dir(&workspace.root))?;
     }
     let built = workspace.target.join("bench/bin");
     std::fs::create_dir_all(&built).with_context(|| format!("cannot create {}", built.display()))?;
@@ -118,6 +118,7 @@ fn prepare(workspace: &Workspace, options: &Options) -> Result<Places> {
         root: workspace.root.clone(),
         built,
         guests: workspace.target.join("guests"),
+        node: node::prepare(workspace)?,
         wasmtime: install::program(&install::WASMTIME)?,
         wash: install::program(&install::WASH)?,
     })
@@ -133,7 +134,7 @@ pub fn run_to_end(command: &mut Command) -> Result<()> {
 
 impl Bench {
     fn measure(&self, case: Case, options: &Options) -> Result<Vec<Row>> {
-        let plan = plan(case);
+        let plan = plan(case, &self.places)?;
         let loads = match &plan.method {
             Method::Connections(numbers) => numbers.iter().map(|number| Load::Connections(*number)).collect(),
             Method::Rates(rates) => rates.iter().map(|rate| Load::Rate(*rate)).collect(),
@@ -190,6 +191,7 @@ impl Bench {
         }
         let upstream = beside.map(|server| server.port);
         let server = Server::start(&folder, |own| contender.command(&self.places, &folder, Ports { own, upstream }))?;
+        let request = &Request { path: contender.path.unwrap_or(&request.path).to_owned(), ..request.clone() };
         let own: Vec<i32> = std::iter::once(&server).chain(beside).map(Server::process).collect();
         let asked = || {
             request.check(&server, &folder)?;

@@ -1,4 +1,5 @@
-//! A guest that no test claims is dead weight: each needs a test in crates/*/tests that names it, or a part of `accept`.
+//! A guest that no test claims is dead weight: each needs a test in crates/*/tests that names it, or a part of `accept` or
+//! `bench`, which check each answer too.
 //!
 //! Named is a guest by a string such as `"p3/hello"`, or, for both Rust sets at once, by the first argument of `both(…)`.
 
@@ -24,7 +25,7 @@ pub fn names(root: &Path) -> Result<Vec<String>> {
 
 pub fn check(tree: &Tree, guests: &[String]) -> Vec<Complaint> {
     let tests = tree.rust("crates/").filter(|file| file.path.contains("/tests/"));
-    let tests = tests.chain(tree.rust("xtask/src/accept/"));
+    let tests = tests.chain(tree.rust("xtask/src/accept/")).chain(tree.rust("xtask/src/bench/"));
     let claimed: BTreeSet<String> = tests.flat_map(|file| claims(&tokens::all(&file.text))).collect();
     let unclaimed = guests.iter().filter(|guest| !claimed.contains(*guest));
     let text =
