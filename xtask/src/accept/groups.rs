@@ -2,6 +2,7 @@
 //! Ctrl-C or SIGTERM all at once.
 
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -16,8 +17,12 @@ const GRACE: Duration = Duration::from_secs(20);
 
 static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-/// From now on a signal that ends us ends all groups before.
+/// From now on a signal that ends us ends all groups before. May be said more than once.
 pub fn end_on_signal() -> Result<()> {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if SAID.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
     ctrlc::set_handler(|| {
         eprintln!("\ninterrupted: ending what was started");
         // Held until the end, so that nothing new is started meanwhile.

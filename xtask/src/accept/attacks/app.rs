@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
 
 use super::graft;
 use super::upstream;
@@ -60,11 +61,11 @@ const LIMITS: &str = r#"
 memory = "64MiB"
 memory_total = "256MiB"
 cpu_per_request = "100ms"
-deadline = "2s"
-after_response = "1s"
+deadline = "1s"
+after_response = "500ms"
 concurrency = 64
 queue = 64
-queue_deadline = "500ms"
+queue_deadline = "300ms"
 "#;
 
 pub struct App {
@@ -75,12 +76,18 @@ pub struct App {
     pub behind: SocketAddr,
     /// Another address it listens on, known to its manifest.
     pub own: SocketAddr,
+    /// Where its manifest is.
+    pub place: PathBuf,
+    pub binary: PathBuf,
+    /// The built test guests: `<set>/<name>.wasm`.
+    pub guests: PathBuf,
 }
 
 /// All that an app is started from.
 pub struct Prepared {
     binary: PathBuf,
     place: PathBuf,
+    guests: PathBuf,
     behind: SocketAddr,
     own: SocketAddr,
     /// How often it was started.
@@ -100,22 +107,32 @@ pub fn prepare(workspace: &Workspace, binary: Option<&Path>) -> Result<Prepared>
     build(workspace, &own, &["guests", "p3", "p2"])?;
     let place = workspace.target.join("accept/attacks");
     fresh(&place)?;
+    let guests = workspace.target.join("guests");
     let (behind, own) = (upstream::start()?, free_addr()?);
     let manifest = place.join("coracle.toml");
-    std::fs::write(&manifest, manifest_text(&place, &workspace.target.join("guests"), behind, own)?)?;
-    Ok(Prepared { binary, place, behind, own, starts: 0 })
+    std::fs::write(&manifest, manifest_text(&place, &guests, behind, own)?)?;
+    Ok(Prepared { binary, place, guests, behind, own, starts: 0 })
 }
 
 impl Prepared {
     /// Starts the host.
     pub fn start(&mut self) -> Result<App> {
         self.starts += 1;
-        let Self { binary, place, behind, own, starts } = self;
-        let mut command = Command::new(binary);
+        let Self { binary, place, guests, behind, own, starts } = self;
+        let mut command = Command::new(&*binary);
         command.args(["up", "--memory", &format!("{MEMORY}MiB"), "--listen", &own.to_string()]).current_dir(&*place);
         let server = Server::start(place, &format!("attacks-{starts}"), command, Vec::new())?;
         let (addr, admin) = (addr(&server.url)?, addr(&server.admin)?);
-        Ok(App { server, addr, admin, behind: *behind, own: *own })
+        Ok(App {
+            server,
+            addr,
+            admin,
+            behind: *behind,
+            own: *own,
+            place: place.clone(),
+            binary: binary.clone(),
+            guests: guests.clone(),
+        })
     }
 }
 
@@ -171,6 +188,15 @@ fn manifest_text(place: &Path, guests: &Path, behind: SocketAddr, own: SocketAdd
 impl App {
     pub fn process(&self) -> i32 {
         self.server.process()
+    }
+
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.server.signal(signal)
+    }
+
+    /// Standard error so far.
+    pub fn log(&self) -> Result<String> {
+        self.server.log()
     }
 
     /// What resident memory must stay under, in KiB.

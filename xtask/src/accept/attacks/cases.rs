@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::case::{Attack, Tally};
-use super::{clients, floods, guests};
+use super::{clients, floods, guests, own};
 
 /// A host that is busy says so; that is never wrong.
 const BUSY: &[&str] = &["503 busy", "503 no-room"];
@@ -207,6 +207,7 @@ pub const ALL: &[Attack] = &[
         what: "a panic with a mebibyte to say",
         run: |scene| guests::storm(scene, "/wasm?do=message"),
         must: &["500 trap"],
+        may: &["500 cpu-limit", "504 deadline", "503 busy", "503 no-room"],
         afterwards: "/wasm",
         ..PLAIN
     },
@@ -303,7 +304,7 @@ pub const ALL: &[Attack] = &[
         name: "outbound-flood",
         what: "a thousand slow requests going out at once, of each of four",
         run: |scene| guests::four(scene, &format!("/host3?do=fetch&n=1000&url=http://{}/slow", scene.app.behind)),
-        must: &["504 deadline", "500 cpu-limit", "200"],
+        must: &["504 deadline", "500 cpu-limit", "200", "500 trap"],
         afterwards: "/host3",
         ..PLAIN
     },
@@ -513,6 +514,22 @@ pub const ALL: &[Attack] = &[
         must: &["open*", "goaway *"],
         may: &["reset", "closed"],
         afterwards: "/drip?n=1",
+        ..PLAIN
+    },
+    // The host itself.
+    Attack {
+        name: "unread-log",
+        what: "a log that nobody reads, in a host of its own",
+        run: own::unread_log,
+        must: &["200"],
+        may: &["500 trap", "livez 200", "ended with Some(0)", "503 *"],
+        ..PLAIN
+    },
+    Attack {
+        name: "compile-bomb",
+        what: "a reload with a component that takes hundreds of mebibytes to compile",
+        run: own::compile_bomb,
+        must: &["refused"],
         ..PLAIN
     },
 ];

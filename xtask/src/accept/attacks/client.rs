@@ -43,6 +43,9 @@ pub fn outcome(stream: &mut TcpStream, patience: Duration) -> String {
         if whole(&answer) {
             return label(&answer, "");
         }
+        if Instant::now() >= end && !answer.is_empty() {
+            break "goes on";
+        }
         let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let _ = stream.set_read_timeout(Some(left));
         match stream.read(&mut chunk) {
@@ -54,9 +57,6 @@ pub fn outcome(stream: &mut TcpStream, patience: Duration) -> String {
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => break if answer.is_empty() { "reset" } else { "cut" },
-        }
-        if Instant::now() >= end {
-            break if answer.is_empty() { "silence" } else { "goes on" };
         }
     };
     let _ = stream.shutdown(Shutdown::Both);

@@ -93,6 +93,11 @@ pub fn large_memory() -> Vec<String> {
     vec!["(module (memory 32768))".to_owned()]
 }
 
+/// Functions that do nothing, each of which the compiler takes for a function.
+pub fn many_functions(count: usize) -> Vec<String> {
+    vec![format!("(module {})", "(func)".repeat(count))]
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
