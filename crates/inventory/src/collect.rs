@@ -35,6 +35,10 @@ const HOT: u32 = 12;
 const SHARE: f64 = 0.005;
 /// More units than anybody reads.
 const MOST: usize = 4000;
+/// Functions of one file that become units.
+const MOST_OF_FILE: usize = 100;
+/// Parts of a unit among which shared variables are looked for; more is a program, not a unit.
+const MOST_PARTS: usize = 2000;
 
 /// How much of some code computes: operators, loops and calls that work on strings or bytes.
 #[must_use]
@@ -169,25 +173,28 @@ impl Collect<'_> {
         node
     }
 
+    /// The functions of a file that cost something, or look as if they did; the hottest.
     fn functions(&self, at: u32, file: &File, routed: &BTreeSet<Place>) -> Vec<Candidate> {
-        let mut found = Vec::new();
-        for (index, node) in file.facts.nodes.iter().enumerate() {
-            let place = Place { file: at, node: u32::try_from(index).unwrap_or(0) };
-            if !matches!(node.kind, NodeKind::Function | NodeKind::Method) || routed.contains(&place) {
+        let mut hottest: Vec<(f64, u32, Place)> = Vec::new();
+        for (node, index) in file.facts.nodes.iter().zip(0_u32..) {
+            let place = Place { file: at, node: index };
+            // A callback without a name belongs to whoever passes it.
+            if !matches!(node.kind, NodeKind::Function | NodeKind::Method) || node.name.is_empty() || routed.contains(&place) {
                 continue;
             }
             let share = self.costs.of(place).map_or(0.0, |cost| cost.share);
-            let candidate = || self.candidate(UnitKind::Function, place, name_of(file, node));
-            // A callback without a name belongs to whoever passes it.
-            if node.name.is_empty() {
-                continue;
-            }
-            let hot = heat(&node.signals) >= HOT / 2 && heat(&candidate().signals) >= HOT && node.signals.awaits == 0;
-            if share >= SHARE || hot {
-                found.push(candidate());
+            let heat = heat(&node.signals);
+            if share >= SHARE || heat >= HOT / 2 && node.signals.awaits == 0 {
+                hottest.push((share, heat, place));
             }
         }
-        found
+        hottest.sort_by(|a, b| b.0.total_cmp(&a.0).then((b.1, a.2).cmp(&(a.1, b.2))));
+        hottest.truncate(MOST_OF_FILE);
+        let found = hottest.into_iter().filter_map(|(share, _, place)| {
+            let candidate = self.candidate(UnitKind::Function, place, name_of(file, self.node(place)?));
+            (share >= SHARE || heat(&candidate.signals) >= HOT).then_some(candidate)
+        });
+        found.collect()
     }
 
     /// A file as a whole, when several of its functions are units.
@@ -244,6 +251,9 @@ impl Collect<'_> {
 
     /// Variables outside of the moved code that it changes, or that other code changes under it.
     fn state(&self, own: &[Place]) -> Vec<String> {
+        if own.len() > MOST_PARTS {
+            return vec!["more than can be told".to_owned()];
+        }
         let mut names = BTreeSet::new();
         for part in own {
             let (Some(node), Some(file)) = (self.node(*part), self.file(*part)) else { continue };
@@ -270,7 +280,7 @@ impl Collect<'_> {
         let mut found = Vec::new();
         for used in &node.uses {
             let Used::Import(imported) = &used.what else { continue };
-            if imported.name.is_empty() || imported.member == "#" {
+            if imported.name.is_empty() || imported.member == "#" && !imported.called {
                 continue;
             }
             let Some(request) = file.facts.imports.get(imported.import as usize) else { continue };

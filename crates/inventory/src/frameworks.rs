@@ -196,7 +196,7 @@ impl Found<'_> {
         let prefix = self.prefix(at, file, registration);
         for handler in &registration.handlers {
             let Some(place) = self.graph.target(at, handler, HOPS) else { continue };
-            let Some(node) = self.node(place) else { continue };
+            let Some(node) = self.node(place).filter(|_| self.is_own(place)) else { continue };
             // A router that is mounted is no handler itself: its routes are.
             if !matches!(node.kind, NodeKind::Function | NodeKind::Method) {
                 continue;
@@ -212,7 +212,7 @@ impl Found<'_> {
                 continue;
             }
             let path = if matches!(verb, "on" | "addHook") || verb.ends_with("createServer") {
-                prefix.clone()
+                join(&prefix, "")
             } else {
                 join(&prefix, registration.path.as_deref().unwrap_or_default())
             };
@@ -224,6 +224,11 @@ impl Found<'_> {
 
     fn node(&self, place: Place) -> Option<&crate::facts::Node> {
         self.graph.sources().files.get(place.file as usize)?.facts.nodes.get(place.node as usize)
+    }
+
+    fn is_own(&self, place: Place) -> bool {
+        let sources = self.graph.sources();
+        sources.files.get(place.file as usize).is_some_and(|file| sources.is_own(file))
     }
 
     /// The path in front of a registration's own: of the controller, or of where its router is mounted.

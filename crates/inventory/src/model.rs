@@ -40,6 +40,12 @@ pub fn constants() -> &'static Constants {
     &CONSTANTS
 }
 
+/// How many times faster than V8 a Rust component does some work.
+#[must_use]
+pub fn speedup(work: Work) -> Interval {
+    constants().speedup.get(&work).copied().unwrap_or([0.5, 1.5])
+}
+
 /// What the work becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -81,7 +87,7 @@ pub fn gain(cost: &Cost, work: Work, becomes: Becomes, called: Called, bytes: In
     let time = cost.per_call_us?;
     let constants = constants();
     let speedup = match becomes {
-        Becomes::Rust => constants.speedup.get(&work).copied().unwrap_or([0.5, 1.5]),
+        Becomes::Rust => speedup(work),
         Becomes::JavascriptComponent => {
             let [low, high] = constants.javascript_component_slowdown;
             [1.0 / high, 1.0 / low]

@@ -53,13 +53,13 @@ pub fn run(options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> Inventory
     }
     let graph = Graph::new(&sources);
     let files = measure::Files { profiles: &options.profiles, coverage: &options.coverage, heaps: &options.heaps };
-    let costs = measure::read(files, &graph, &mut notes);
-    let requests = measure::requests(&options.requests, &mut notes);
     let routes = frameworks::routes(&graph, &project);
+    let costs = measure::read(files, &graph, &routes, &mut notes);
+    let requests = measure::requests(&options.requests, &mut notes);
     let candidates = collect::candidates(&graph, &routes, &costs);
     let known = Joined { sources: &sources, costs: &costs, requests: &requests, measured: &options.measured };
     let mut units: Vec<Unit> = candidates.iter().map(|candidate| known.unit(candidate)).collect();
-    nest(&mut units);
+    nest(&mut units, &candidates);
     rank(&mut units);
     units.truncate(MOST);
     notes.sort();
@@ -118,24 +118,23 @@ fn verdict(units: &[Unit], profiled: bool) -> String {
     }
 }
 
-/// Call sites inside a route or middleware are part of it: one line, not two, for the same work.
-fn nest(units: &mut [Unit]) {
-    let whole: Vec<(String, String, u32, u32, Vec<String>)> = units
+/// Call sites and functions that one worthwhile route alone reaches are part of it: one line for the same work, not three.
+fn nest(units: &mut [Unit], candidates: &[Candidate]) {
+    let routes: Vec<(String, &Candidate)> = units
         .iter()
-        .filter(|unit| matches!(unit.kind, UnitKind::Route | UnitKind::Middleware))
-        .filter(|unit| unit.advice.action != Action::Leave)
-        .map(|unit| {
-            let packages = unit.packages.iter().map(|used| used.name.clone()).collect();
-            (unit.id.clone(), unit.file.clone(), unit.line, unit.end_line, packages)
-        })
+        .zip(candidates)
+        .filter(|(unit, _)| matches!(unit.kind, UnitKind::Route | UnitKind::Middleware))
+        .filter(|(unit, _)| unit.advice.action != Action::Leave)
+        .map(|(unit, candidate)| (unit.id.clone(), candidate))
         .collect();
-    for unit in units.iter_mut().filter(|unit| unit.kind == UnitKind::CallSite) {
-        let inside = |(_, file, first, last, packages): &&(String, String, u32, u32, Vec<String>)| {
-            *file == unit.file
-                && (*first..=*last).contains(&unit.line)
-                && unit.packages.iter().all(|used| packages.contains(&used.name))
-        };
-        unit.part_of = whole.iter().find(inside).map(|(id, ..)| id.clone());
+    for (unit, candidate) in units.iter_mut().zip(candidates) {
+        if !matches!(unit.kind, UnitKind::CallSite | UnitKind::Function) {
+            continue;
+        }
+        let mut reaching = routes.iter().filter(|(_, route)| route.own.binary_search(&candidate.place).is_ok());
+        if let (Some((id, _)), None) = (reaching.next(), reaching.next()) {
+            unit.part_of = Some(id.clone());
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::collect::{Candidate, heat};
 use crate::cost::Cost;
-use crate::model::Gain;
+use crate::model::{self, Gain, Interval};
 use crate::portability::Status;
 use crate::unit::{Action, Advice, Score, Term, UnitKind, Verdict};
 
@@ -33,8 +33,10 @@ pub fn score(known: &Known<'_>) -> Score {
     let effort = effort(known.candidate);
     let (confidence, missing) = confidence(known);
     let sum: f64 = terms.iter().map(|term| term.value * term.weight).sum();
+    let disproved = known.measured.is_some_and(|measured| measured <= 0.0);
     let acting = match (known.advice.action, known.advice.verdict) {
         (Action::Leave, _) => 0.1,
+        _ if disproved => 0.1,
         (_, Verdict::Now) => 1.0,
         (_, Verdict::Prototype) => 0.9,
         (_, Verdict::NotYet | Verdict::Never) => 0.3,
@@ -51,16 +53,24 @@ fn gain(known: &Known<'_>) -> Term {
         (None, Some(gain)) => {
             let [low, high] = gain.of_busy;
             let text = format!("{:.1} to {:.1} % of the busy time: {}", low * 100.0, high * 100.0, gain.formula);
-            // The cautious third of the interval.
-            (low.max(-1.0) + (high - low.max(-1.0)) / 3.0, text)
+            (middle([low.max(-1.0), high]), text)
         }
         (None, None) => match known.cost {
-            // Its time is known and its calls are not: half of what an open end would promise.
-            Some(cost) => (cost.share * 0.25, format!("{:.1} % of the busy time; calls were not counted", cost.share * 100.0)),
+            // Its time is known and its calls are not: half of what there would be without any boundary.
+            Some(cost) => {
+                let [slow, fast] = model::speedup(known.candidate.work);
+                let saved = middle([1.0 - 1.0 / slow, 1.0 - 1.0 / fast]);
+                (0.5 * cost.share * saved, format!("{:.1} % of the busy time; calls were not counted", cost.share * 100.0))
+            }
             None => (0.0, "nothing was measured".to_owned()),
         },
     };
     Term { name: "gain", value: value.clamp(0.0, 1.0).sqrt(), weight: GAIN, evidence }
+}
+
+/// On the cautious side of the middle.
+fn middle([low, high]: Interval) -> f64 {
+    low + (high - low) * 0.45
 }
 
 fn isolation(known: &Known<'_>) -> Term {

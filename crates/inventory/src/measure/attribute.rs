@@ -21,17 +21,31 @@ enum Kind {
     Transparent,
 }
 
-pub(super) fn times(profile: &Profile, locate: &mut Locate<'_>, costs: &mut Costs) {
+/// Packages that call the next handler: what is below them is not the work of who calls them.
+const FRAMEWORKS: [&str; 14] = [
+    "express", "router", "connect", "koa", "koa-compose", "@koa/router", "koa-router", "fastify", "avvio", "hono",
+    "@hono/node-server", "@nestjs/core", "@nestjs/platform-express", "next",
+];
+
+pub(super) fn times(profile: &Profile, routed: &FxHashSet<Place>, locate: &mut Locate<'_>, costs: &mut Costs) {
     let kinds: Vec<Kind> = profile.nodes.iter().map(|node| kind(node, locate)).collect();
     for (top, node) in profile.nodes.iter().enumerate().filter(|(_, node)| node.self_us > 0.0) {
         let mut counted: FxHashSet<Place> = FxHashSet::default();
         let mut packages: FxHashSet<(Place, String)> = FxHashSet::default();
         let mut below: Option<String> = None;
         let mut first = true;
+        let mut handled = false;
         let regex = if node.regex { node.self_us } else { 0.0 };
         for (index, _) in profile.stack(top) {
             match kinds.get(index) {
+                // A handler below a middleware works for itself, and so does the framework between the two.
+                Some(Kind::Own(place)) if routed.contains(place) && (handled || framework(below.as_ref())) => {
+                    handled = true;
+                    below = None;
+                    first = false;
+                }
                 Some(Kind::Own(place)) => {
+                    handled |= routed.contains(place);
                     let time = costs.times.entry(*place).or_default();
                     if first {
                         time.self_us += node.self_us;
@@ -59,6 +73,10 @@ pub(super) fn times(profile: &Profile, locate: &mut Locate<'_>, costs: &mut Cost
     costs.profiled = true;
     costs.duration_us += profile.duration_us;
     costs.busy_us += profile.busy_us;
+}
+
+fn framework(package: Option<&String>) -> bool {
+    package.is_some_and(|package| FRAMEWORKS.contains(&package.as_str()))
 }
 
 fn add(time: &mut Time, us: f64, gc_us: f64, regex_us: f64) {

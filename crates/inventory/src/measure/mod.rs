@@ -11,6 +11,7 @@ mod requests;
 pub use requests::Recorded;
 
 use crate::cost::Costs;
+use crate::frameworks::Route;
 use crate::graph::Graph;
 use crate::notes::{Note, NoteKind};
 use std::path::{Path, PathBuf};
@@ -26,13 +27,14 @@ pub struct Files<'f> {
     pub heaps: &'f [PathBuf],
 }
 
-/// Reads all files and joins them with the code.
-pub fn read(files: Files<'_>, graph: &Graph<'_>, notes: &mut Vec<Note>) -> Costs {
+/// Reads all files and joins them with the code. What a route costs is not counted again for the middleware before it.
+pub fn read(files: Files<'_>, graph: &Graph<'_>, routes: &[Route], notes: &mut Vec<Note>) -> Costs {
+    let routed = routes.iter().map(|route| route.place).collect();
     let mut costs = Costs::default();
     let mut locate = locate::Locate::new(graph);
     for path in files.profiles {
         match text(path).and_then(|text| profile::read(&text)) {
-            Ok(profile) => attribute::times(&profile, &mut locate, &mut costs),
+            Ok(profile) => attribute::times(&profile, &routed, &mut locate, &mut costs),
             Err(why) => notes.push(note(path, why)),
         }
     }

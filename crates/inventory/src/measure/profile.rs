@@ -157,11 +157,8 @@ mod tests {
 
     #[test]
     fn idle_time_is_nobodys() {
-        let profile = of("[3,4]", "[0,500,50]");
-        assert_eq!(profile.nodes[1].self_us, 0.0);
-        assert_eq!(profile.nodes[3].self_us, 0.0);
         let profile = of("[3,4,3]", "[0,500,50,1]");
-        assert_eq!(profile.nodes[3].self_us, 50.0);
+        assert_eq!((profile.nodes[2].self_us, profile.nodes[3].self_us, profile.busy_us), (0.0, 50.0, 50.0));
     }
 
     #[test]

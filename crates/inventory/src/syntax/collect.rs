@@ -315,7 +315,7 @@ impl<'a, 's> Collector<'a, 's> {
     }
 
     /// An expression in terms of names.
-    pub(super) fn origin(&mut self, expression: &Expression<'a>) -> Origin {
+    pub(super) fn origin(&self, expression: &Expression<'a>) -> Origin {
         let inner = expression.get_inner_expression();
         if matches!(
             inner,
@@ -332,6 +332,11 @@ impl<'a, 's> Collector<'a, 's> {
                 return Origin::At(function.span().start);
             }
         }
+        self.chained(inner)
+    }
+
+    /// An expression by the name at its root.
+    pub(super) fn chained(&self, inner: &Expression<'a>) -> Origin {
         let Some(found) = chain::chain(inner) else {
             return Origin::Unknown(text(self.source, inner.span(), 60));
         };

@@ -164,7 +164,7 @@ impl<'a> Collector<'a, '_> {
         if !VERBS.contains(&verb) || call.arguments.is_empty() {
             return;
         }
-        let receiver = self.origin(&member.object);
+        let receiver = self.chained(&member.object);
         let receiver_name = self.local_name(&member.object);
         self.register(call, receiver, receiver_name, verb);
     }

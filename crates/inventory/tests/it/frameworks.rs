@@ -99,7 +99,7 @@ fn next() {
         ("pages/index.jsx", "export default function Page() { return <p>hello</p>; }\n"),
     ]);
     assert_eq!(routes(&project), [
-        "middleware.ts:1 Next.js middleware at /middleware",
+        "middleware.ts:1 Next.js middleware at /",
         "pages/api/hello.js:1 Next.js * /api/hello",
         "src/app/api/orders/[id]/route.ts:1 Next.js GET /api/orders/:id",
         "src/app/api/orders/[id]/route.ts:2 Next.js POST /api/orders/:id",

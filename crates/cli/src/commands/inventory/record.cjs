@@ -18,22 +18,23 @@ if (dir && require('node:worker_threads').isMainThread && !/[\\/](npm|npx|pnpm|y
   };
   post('Profiler.enable');
   post('Profiler.setSamplingInterval', { interval: 500 });
-  post('Profiler.startPreciseCoverage', { callCount: true, detailed: false });
+  // Without details, an async function counts once more for each await.
+  post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
   post('HeapProfiler.startSampling', { samplingInterval: 65536 });
   post('Profiler.start');
 
   const requests = new Map();
   const begun = new WeakMap();
   channel.subscribe('http.server.request.start', ({ request, socket }) => {
-    begun.set(request, [socket.bytesRead, socket.bytesWritten]);
+    begun.set(request, socket.bytesWritten);
   });
   channel.subscribe('http.server.response.finish', ({ request, response, socket }) => {
-    const [read, written] = begun.get(request) ?? [0, 0];
+    const written = begun.get(request) ?? 0;
     const sample = {
       method: request.method,
       url: (request.originalUrl ?? request.url).slice(0, 500),
       status: response.statusCode,
-      bytesIn: Number(request.headers['content-length'] ?? 0) || Math.max(0, socket.bytesRead - read),
+      bytesIn: request.url.length + Number(request.headers['content-length'] ?? 0),
       bytesOut: Math.max(0, socket.bytesWritten - written),
     };
     const key = `${sample.method} ${sample.url.split('?')[0]}`;

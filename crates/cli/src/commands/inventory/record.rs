@@ -47,7 +47,7 @@ pub fn record(root: &Path, settings: &Settings) -> anyhow::Result<Recorded> {
     std::fs::write(&hook, HOOK).context("the profilers can't be written")?;
     let (asked, interrupts) = channel();
     // A second handler can't be set; then Ctrl-C ends the recording at once, which is the worst it does.
-    let _ = ctrlc::set_handler(move || drop(asked.send(())));
+    let _ = ctrlc::set_handler(move || asked.send(()).unwrap_or_default());
     let mut app = start(root, dir.path(), &hook, &settings.command)?;
     let outcome = load(root, dir.path(), settings, &mut app, &interrupts);
     end(&mut app)?;
