@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! peers:  build, install ─▶ rounds of (start, check, load, read /proc, end) ─▶ bench/results/peers.json, a table
+//! report: bench/results/peers.json ─▶ docs/performance.md
+//! gate:   callgrind, a release build ─▶ compared with bench/instructions.json
 //! ```
 //! Numbers come out as they were measured, losses as well; nothing here passes or fails by a threshold but the gate.
 
@@ -15,6 +17,7 @@ mod origin;
 mod peers;
 mod proc;
 mod quiet;
+mod report;
 mod results;
 mod server;
 mod start;
@@ -39,11 +42,14 @@ enum Command {
     Peers(peers::Options),
     /// Count instructions a request and hold them against bench/instructions.json
     Gate(gate::Options),
+    /// Write docs/performance.md from bench/results/peers.json
+    Report,
 }
 
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     match &options.command {
         Command::Peers(options) => peers::run(workspace, options),
         Command::Gate(options) => gate::run(workspace, options),
+        Command::Report => report::run(workspace),
     }
 }

@@ -31,15 +31,29 @@ impl Work {
         }
     }
 
-    /// The path in Node and TypeScript, and in Python where its standard library is enough.
-    fn paths(self) -> (&'static str, Option<&'static str>) {
+    /// The path in Node.
+    fn node(self) -> &'static str {
         match self {
-            Self::Json => ("/json", Some("/json")),
-            Self::Hs256 => ("/jwt", Some("/hs256")),
-            Self::Rs256 => ("/jwt", None),
-            Self::Schema => ("/schema", None),
-            Self::Markdown => ("/markdown", None),
-            Self::Thumbnail => ("/thumbnail", None),
+            Self::Json => "/json",
+            Self::Hs256 | Self::Rs256 => "/jwt",
+            Self::Schema => "/schema",
+            Self::Markdown => "/markdown",
+            Self::Thumbnail => "/thumbnail",
+        }
+    }
+
+    /// The path in TypeScript: that in Node, but the engine's WebCrypto (StarlingMonkey, componentize-js 0.23) takes no RSA
+    /// key from jose.
+    fn javascript(self) -> Option<&'static str> {
+        (self != Self::Rs256).then(|| self.node())
+    }
+
+    /// The path in Python, where its standard library is enough.
+    fn python(self) -> Option<&'static str> {
+        match self {
+            Self::Json => Some("/json"),
+            Self::Hs256 => Some("/hs256"),
+            Self::Rs256 | Self::Schema | Self::Markdown | Self::Thumbnail => None,
         }
     }
 
@@ -64,9 +78,8 @@ impl Work {
     }
 
     pub fn contenders(self) -> Vec<Contender> {
-        let (node, python) = self.paths();
         let at = |contender: Contender, path| Contender { path: Some(path), ..contender };
-        let mut all = vec![at(Contender::script("work.mjs"), node)];
+        let mut all = vec![at(Contender::script("work.mjs"), self.node())];
         if self == Self::Thumbnail {
             all.push(at(Contender::script("work.mjs"), "/sharp"));
         }
@@ -78,8 +91,10 @@ impl Work {
             all.extend(peers.map(|peer| at(Contender::guest(peer, guest, reuse), path)));
         };
         // componentize-js 0.23 makes components that answer one request an instance: the second one fails in the guest.
-        script("js/bench_work", node, Reuse::Fresh);
-        if let Some(path) = python {
+        if let Some(path) = self.javascript() {
+            script("js/bench_work", path, Reuse::Fresh);
+        }
+        if let Some(path) = self.python() {
             script("py/bench_work", path, Reuse::Reused);
         }
         all
