@@ -53,6 +53,8 @@ pub struct Options {
 pub enum Special {
     /// Hostile guests and clients, and what a neighbour notices of them
     Attacks(attacks::Options),
+    /// Load, reloads and attacks for a long time, and what they leave behind
+    Soak(attacks::soak::Options),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -88,8 +90,10 @@ pub struct Stage {
 }
 
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    if let Some(Special::Attacks(options)) = &options.special {
-        return attacks::run(workspace, options);
+    match &options.special {
+        Some(Special::Attacks(options)) => return attacks::run(workspace, options),
+        Some(Special::Soak(options)) => return attacks::soak::run(workspace, options),
+        None => {}
     }
     groups::end_on_signal()?;
     let stage = prepare(workspace, options)?;

@@ -19,6 +19,7 @@ mod h2;
 mod judge;
 mod own;
 mod probe;
+pub mod soak;
 mod table;
 mod upstream;
 mod vitals;
@@ -74,7 +75,7 @@ struct Times {
 
 impl Times {
     fn of(options: &Options) -> Self {
-        let (alone, beside, recovery) = if options.quick { (0.15, 0.75, 15) } else { (3.0, 8.0, 45) };
+        let (alone, beside, recovery) = if options.quick { (0.1, 0.65, 15) } else { (3.0, 8.0, 45) };
         Self {
             alone: Duration::from_secs_f64(alone),
             beside: Duration::from_secs_f64(options.time.unwrap_or(beside)),

@@ -36,7 +36,7 @@ fn write(stage: &Stage, value: u32) -> Result<()> {
 
 fn reloads(stage: &Stage, server: &Server) -> Result<String> {
     let time = Duration::from_secs(if stage.quick { 5 } else { 20 });
-    let script = script(&stage.logs)?;
+    let script = script(&stage.logs, &PATHS)?;
     let memory = Memory::watch(server.process());
     let (counted, kept) = thread::scope(|scope| {
         let load = scope.spawn(|| round(&server.url, time, Some(&script)));
@@ -89,9 +89,9 @@ fn shown(server: &Server) -> Result<u32> {
 }
 
 /// Makes wrk ask for one path after the other.
-fn script(folder: &Path) -> Result<PathBuf> {
+pub fn script(folder: &Path, paths: &[&str]) -> Result<PathBuf> {
     let file = folder.join("paths.lua");
-    let paths = PATHS.map(|path| format!("{path:?}")).join(", ");
+    let paths = paths.iter().map(|path| format!("{path:?}")).collect::<Vec<_>>().join(", ");
     let lua = format!(
         "local paths = {{ {paths} }}\nlocal at = 0\nrequest = function()\n  at = at % #paths + 1\n  return wrk.format(\"GET\", paths[at])\nend\n"
     );

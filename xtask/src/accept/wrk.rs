@@ -47,9 +47,14 @@ impl Counted {
 
 /// One round against an address, its paths chosen by a script or else the address itself.
 pub fn round(url: &str, time: Duration, script: Option<&Path>) -> Result<Counted> {
+    round_of(CONNECTIONS, url, time, script)
+}
+
+/// The same over so many connections.
+pub fn round_of(connections: u32, url: &str, time: Duration, script: Option<&Path>) -> Result<Counted> {
     let mut wrk = Command::new("wrk");
     wrk.args(["--threads", "1", "--timeout", "20s", "--latency"]);
-    wrk.args(["--connections", &CONNECTIONS.to_string(), "--duration", &format!("{}s", time.as_secs())]);
+    wrk.args(["--connections", &connections.to_string(), "--duration", &format!("{}s", time.as_secs())]);
     if let Some(script) = script {
         wrk.arg("--script").arg(script);
     }

@@ -56,6 +56,9 @@ const COMPONENTS: [(&str, Source); 22] = [
     ("shared", Guest("p3/trap")),
 ];
 
+/// Components with the usual limits, for loads that hurt nobody; the last one's instances are used again.
+pub const CALM: [(&str, &str); 3] = [("calm-0.3", "p3/hello"), ("calm-0.2", "p2/hello"), ("calm-reused", "p3/reflect")];
+
 /// Every attacker's limits: short, so that a case ends in a few seconds.
 const LIMITS: &str = r#"
 memory = "64MiB"
@@ -160,6 +163,13 @@ fn manifest_text(place: &Path, guests: &Path, behind: SocketAddr, own: SocketAdd
         "name = \"attacks\"\n\n[component.neighbour]\nsource = {hello:?}\n\n[[route]]\npath = \"/neighbour\"\nto = \"neighbour\"\n\n\
          [upstream.behind]\nurl = \"http://{behind}\"\n\n[[route]]\npath = \"/behind\"\nto = \"behind\"\n"
     );
+    for (name, guest) in CALM {
+        let file = guests.join(format!("{guest}.wasm"));
+        let reuse = if name == "calm-reused" { "reuse = { requests = 1000, concurrency = 16 }\n" } else { "" };
+        text += &format!(
+            "\n[component.\"{name}\"]\nsource = {file:?}\n{reuse}\n[[route]]\npath = \"/{name}\"\nto = \"{name}\"\n"
+        );
+    }
     let harmless = std::fs::read(&hello).with_context(|| format!("cannot read {}", hello.display()))?;
     for (name, source) in &COMPONENTS {
         let file = match source {

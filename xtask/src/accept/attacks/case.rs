@@ -59,6 +59,11 @@ impl Attack {
         names.is_empty() || names.iter().any(|name| self.name.starts_with(name.as_str()))
     }
 
+    /// Whether it can go on beside others: it writes no manifest and starts no host.
+    pub fn keeps_to_requests(&self) -> bool {
+        !matches!(self.name, "unread-log" | "compile-bomb")
+    }
+
     /// Whether the attackers got what they should; and what they got.
     pub fn judge(&self, tally: Tally) -> Result<String> {
         let text = tally.text();

@@ -81,6 +81,10 @@ pub struct Window {
 }
 
 impl Window {
+    pub fn asked(&self) -> usize {
+        [&self.component, &self.fresh, &self.upstream, &self.live].iter().map(|seen| seen.count).sum()
+    }
+
     pub fn lost(&self) -> usize {
         [&self.component, &self.fresh, &self.upstream, &self.live].iter().map(|seen| seen.lost).sum()
     }
