@@ -347,7 +347,6 @@ impl Flights {
     pub(crate) fn fail_all(&self, cause: &Cause, blame: Blame, detail: &str, effects: Option<u64>) -> usize {
         let flights = std::mem::take(&mut self.list().flights);
         let count = flights.len();
-        let alone = count == 1;
         for flight in flights {
             flight.broken.store(true, Ordering::Release);
             flight.free_place();
@@ -362,8 +361,6 @@ impl Flights {
                 Phase::Head => Stage::Head,
                 Phase::Body | Phase::After => Stage::Body,
             };
-            // With several requests in the instance nothing says whose doing it was.
-            let blame = if alone || blame != Blame::Guest { blame } else { Blame::Collateral };
             flight.fail(Failure::new(stage, blame, cause.clone(), detail), effects);
         }
         count

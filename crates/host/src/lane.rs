@@ -84,12 +84,31 @@ pub(crate) fn turn(lineage: &Arc<Lineage>) -> BoxFuture<'static, ()> {
 
 /// Gives one turn a round until nobody waits. Yielding to the runtime lets it look at the sockets first.
 async fn conduct(lane: Arc<Lane>) {
+    let mut post = Post { lane, left: false };
     loop {
         tokio::task::yield_now().await;
-        match lane.next() {
+        match post.lane.next() {
             Next::Turn(ticket) => ticket.grant(),
             Next::Later(pause) => tokio::time::sleep(pause).await,
-            Next::Nobody => return,
+            Next::Nobody => {
+                post.left = true;
+                return;
+            }
+        }
+    }
+}
+
+/// A conductor's post. Its runtime may end before the thread does: then the next who comes needs another conductor.
+struct Post {
+    lane: Arc<Lane>,
+    /// It was left in order, for nobody was waiting.
+    left: bool,
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        if !self.left {
+            self.lane.state().conducted = false;
         }
     }
 }

@@ -309,7 +309,10 @@ impl Worker {
         if matches!(stop, Stop::Cpu | Stop::Deadline) && self.blueprint.log.admit(detail.len()) {
             tracing::warn!(component = %name, "{detail}");
         }
-        if self.flights.fail_all(&cause, blame, &detail, self.effects()) > 1 && blame == Blame::Guest {
+        // With several requests in the instance, or work that an earlier one left behind, nothing says whose doing it was.
+        let shared = !self.blueprint.exclusive() && self.load.taken.load(Ordering::Relaxed) > 1;
+        let blame = if shared && blame == Blame::Guest { Blame::Collateral } else { blame };
+        if self.flights.fail_all(&cause, blame, &detail, self.effects()) > 0 && blame == Blame::Collateral {
             self.blueprint.blast.trapped();
         }
     }

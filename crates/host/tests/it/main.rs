@@ -10,4 +10,5 @@ mod cache;
 mod limits;
 mod reuse;
 mod rig;
+mod schedule;
 mod serve;
