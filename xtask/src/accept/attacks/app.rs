@@ -57,7 +57,7 @@ const COMPONENTS: [(&str, Source); 22] = [
 ];
 
 /// Components with the usual limits, for loads that hurt nobody; the last one's instances are used again.
-pub const CALM: [(&str, &str); 3] = [("calm-0.3", "p3/hello"), ("calm-0.2", "p2/hello"), ("calm-reused", "p3/reflect")];
+pub const CALM: [(&str, &str); 3] = [("calm-p3", "p3/hello"), ("calm-p2", "p2/hello"), ("calm-reused", "p3/reflect")];
 
 /// Every attacker's limits: short, so that a case ends in a few seconds.
 const LIMITS: &str = r#"
@@ -167,7 +167,7 @@ fn manifest_text(place: &Path, guests: &Path, behind: SocketAddr, own: SocketAdd
         let file = guests.join(format!("{guest}.wasm"));
         let reuse = if name == "calm-reused" { "reuse = { requests = 1000, concurrency = 16 }\n" } else { "" };
         text += &format!(
-            "\n[component.\"{name}\"]\nsource = {file:?}\n{reuse}\n[[route]]\npath = \"/{name}\"\nto = \"{name}\"\n"
+            "\n[component.{name}]\nsource = {file:?}\n{reuse}\n[[route]]\npath = \"/{name}\"\nto = \"{name}\"\n"
         );
     }
     let harmless = std::fs::read(&hello).with_context(|| format!("cannot read {}", hello.display()))?;
