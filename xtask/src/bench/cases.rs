@@ -71,7 +71,9 @@ pub fn plan(case: Case, places: &Places) -> Result<Plan> {
     let under = |method, contenders| Plan { method, upstream: false, request: get("/", "hello\n"), contenders };
     let work = |work: Work| {
         let request = work.request(places)?;
-        Ok(Plan { request, ..under(Method::Connections(vec![8]), work.contenders()) })
+        // Seconds of work for some.
+        let connections = if work == Work::Thumbnail { 2 } else { 8 };
+        Ok(Plan { request, ..under(Method::Connections(vec![connections]), work.contenders()) })
     };
     Ok(match case {
         Case::Json => return work(Work::Json),

@@ -154,7 +154,7 @@ impl Request {
         let mut group = Group::start(&mut wrk)?;
         let output = group.child.stdout.take().context("standard output is piped")?;
         let text = std::io::read_to_string(output)?;
-        let code = group.wait(Duration::from_secs(60))?;
+        let code = group.wait(Duration::from_secs(120))?;
         ensure!(code == Some(0), "wrk ended with {code:?}: {text}");
         read(&text).with_context(|| format!("wrk wrote {text:?}"))
     }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
@@ -54,6 +54,9 @@ pub struct Options {
     #[arg(long)]
     pub patience: Option<u64>,
 }
+
+/// Longer than this no measurement takes, however slow the contender.
+const SLOWEST: Duration = Duration::from_secs(60);
 
 /// What the measurements of one call have in common.
 pub struct Bench {
@@ -194,11 +197,17 @@ impl Bench {
         let request = &Request { path: contender.path.unwrap_or(&request.path).to_owned(), ..request.clone() };
         let own: Vec<i32> = std::iter::once(&server).chain(beside).map(Server::process).collect();
         let asked = || {
+            let begin = Instant::now();
             request.check(&server, &folder)?;
+            let once = begin.elapsed();
             match load {
                 Load::Connections(connections) => {
-                    request.load(&server, &folder, connections, Duration::from_secs(1))?;
-                    let measure = || request.load(&server, &folder, connections, self.time);
+                    // Where one answer takes seconds, there must be some to count.
+                    let time = self.time.max((once * connections * 2).min(SLOWEST));
+                    if once < Duration::from_millis(500) {
+                        request.load(&server, &folder, connections, Duration::from_secs(1))?;
+                    }
+                    let measure = || request.load(&server, &folder, connections, time);
                     quiet::measured(self.patience, &own, measure)
                 }
                 Load::Rate(rate) => {
