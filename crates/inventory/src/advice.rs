@@ -47,7 +47,8 @@ pub fn advise(case: &Case<'_>) -> (Advice, Option<Gain>) {
 
 /// The package of the map that decides, the dearest kind of advice first.
 fn remedy<'c>(case: &Case<'c>) -> Option<(&'c str, Remedy)> {
-    let known = case.candidate.packages.iter().filter_map(|used| Some((used.name.as_str(), crates::known(&used.name)?.advice)));
+    let known =
+        case.candidate.packages.iter().filter_map(|used| Some((used.name.as_str(), crates::known(&used.name)?.advice)));
     let order = |remedy: &Remedy| match remedy {
         Remedy::Adopt => 0,
         Remedy::AdoptNative => 1,
@@ -55,7 +56,9 @@ fn remedy<'c>(case: &Case<'c>) -> Option<(&'c str, Remedy)> {
         Remedy::Move => 3,
         Remedy::Leave => 4,
     };
-    known.filter(|(_, remedy)| case.candidate.kind == UnitKind::CallSite || *remedy != Remedy::Leave).min_by_key(|(_, remedy)| order(remedy))
+    known
+        .filter(|(_, remedy)| case.candidate.kind == UnitKind::CallSite || *remedy != Remedy::Leave)
+        .min_by_key(|(_, remedy)| order(remedy))
 }
 
 /// A unit whose work is that of a known package.
@@ -67,21 +70,31 @@ fn packaged(case: &Case<'_>, package: &str, remedy: Remedy, gain: Option<&Gain>)
     let cold = case.cost.is_some_and(|cost| cost.share < WORTH) || gain.is_some_and(|gain| gain.of_busy[1] <= 0.0);
     let route = matches!(case.candidate.kind, UnitKind::Route | UnitKind::Middleware);
     match remedy {
-        Remedy::Adopt if cold && case.isolation.is_empty() => {
-            (Action::Leave, format!("leave it: {package} costs too little here to pay for a call to a component"), reasons)
-        }
+        Remedy::Adopt if cold && case.isolation.is_empty() => (
+            Action::Leave,
+            format!("leave it: {package} costs too little here to pay for a call to a component"),
+            reasons,
+        ),
         Remedy::Adopt if route => {
             (Action::Adopt, format!("write it in Rust on the crate {krate}, which does what {package} does"), reasons)
         }
         Remedy::Adopt => (Action::Adopt, format!("replace {package} by the crate {krate} in a component"), reasons),
         Remedy::AdoptNative => {
-            let text = format!("leave {package} in Node, unless its isolation is worth more than its speed: then the crate {krate}");
+            let text = format!(
+                "leave {package} in Node, unless its isolation is worth more than its speed: then the crate {krate}"
+            );
             (Action::Leave, text, reasons)
         }
         Remedy::Rewrite if cold => (Action::Leave, format!("leave it: {package} costs too little here"), reasons),
-        Remedy::Rewrite if known.krate.is_empty() => (Action::Rewrite, format!("what {package} does here has to be written in Rust"), reasons),
+        Remedy::Rewrite if known.krate.is_empty() => {
+            (Action::Rewrite, format!("what {package} does here has to be written in Rust"), reasons)
+        }
         Remedy::Rewrite => (Action::Rewrite, format!("rewrite it in Rust; the crate {krate} helps"), reasons),
-        Remedy::Move => (Action::Leave, format!("leave it: there is no crate for {package}, and as a JavaScript component it gets slower"), reasons),
+        Remedy::Move => (
+            Action::Leave,
+            format!("leave it: there is no crate for {package}, and as a JavaScript component it gets slower"),
+            reasons,
+        ),
         Remedy::Leave => (Action::Leave, format!("leave {package} where it is"), reasons),
     }
 }
@@ -114,8 +127,19 @@ fn plain(case: &Case<'_>, gain: Option<&Gain>) -> (Action, String, Vec<String>) 
         (None, _) if computes && heat(&candidate.signals) >= HOT => {
             (Action::Rewrite, "measure it, then rewrite it in Rust: by the look of it, it computes".to_owned(), reasons)
         }
-        (_, _) if route && !computes && !case.isolation.is_empty() && blocked(case, false).is_none() && unknown(case) == 0 => {
-            (Action::Move, "move it whole as a JavaScript component: it is glue, and nothing it reaches stands against it".to_owned(), reasons)
+        (_, _)
+            if route
+                && !computes
+                && !case.isolation.is_empty()
+                && blocked(case, false).is_none()
+                && unknown(case) == 0 =>
+        {
+            (
+                Action::Move,
+                "move it whole as a JavaScript component: it is glue, and nothing it reaches stands against it"
+                    .to_owned(),
+                reasons,
+            )
         }
         _ => (Action::Leave, "leave it: it waits and passes on, which Node does well".to_owned(), reasons),
     }
@@ -144,10 +168,16 @@ fn reasons(case: &Case<'_>) -> Vec<String> {
             reasons.push(format!("{calls} calls of {each:.0} µs"));
         }
         if cost.gc_us > 0.1 * cost.inclusive_us && cost.gc_us > 0.0 {
-            reasons.push(format!("{:.0} % of its time is garbage collection", 100.0 * cost.gc_us / cost.inclusive_us.max(1.0)));
+            reasons.push(format!(
+                "{:.0} % of its time is garbage collection",
+                100.0 * cost.gc_us / cost.inclusive_us.max(1.0)
+            ));
         }
         if cost.regex_us > 0.1 * cost.inclusive_us && cost.regex_us > 0.0 {
-            reasons.push(format!("{:.0} % of its time is regular expressions", 100.0 * cost.regex_us / cost.inclusive_us.max(1.0)));
+            reasons.push(format!(
+                "{:.0} % of its time is regular expressions",
+                100.0 * cost.regex_us / cost.inclusive_us.max(1.0)
+            ));
         }
     }
     let signals = &case.candidate.signals;

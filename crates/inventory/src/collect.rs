@@ -163,7 +163,9 @@ impl Collect<'_> {
         let mut at = node;
         for _ in 0..64 {
             match file.facts.nodes.get(at as usize) {
-                Some(found) if matches!(found.kind, NodeKind::Function | NodeKind::Method) && !found.name.is_empty() => {
+                Some(found)
+                    if matches!(found.kind, NodeKind::Function | NodeKind::Method) && !found.name.is_empty() =>
+                {
                     return at;
                 }
                 Some(found) if at != 0 => at = found.parent,
@@ -179,7 +181,10 @@ impl Collect<'_> {
         for (node, index) in file.facts.nodes.iter().zip(0_u32..) {
             let place = Place { file: at, node: index };
             // A callback without a name belongs to whoever passes it.
-            if !matches!(node.kind, NodeKind::Function | NodeKind::Method) || node.name.is_empty() || routed.contains(&place) {
+            if !matches!(node.kind, NodeKind::Function | NodeKind::Method)
+                || node.name.is_empty()
+                || routed.contains(&place)
+            {
                 continue;
             }
             let share = self.costs.of(place).map_or(0.0, |cost| cost.share);
@@ -269,7 +274,9 @@ impl Collect<'_> {
                 let all = file.facts.nodes.iter().flat_map(|other| &other.outer);
                 all.into_iter().any(|outer| outer.written && outer.declared == node.start)
             };
-            names.extend(Some(node).filter(|node| node.kind == NodeKind::Value).filter(changed).map(|node| node.name.clone()));
+            names.extend(
+                Some(node).filter(|node| node.kind == NodeKind::Value).filter(changed).map(|node| node.name.clone()),
+            );
         }
         names.into_iter().collect()
     }
@@ -286,7 +293,8 @@ impl Collect<'_> {
             let Some(request) = file.facts.imports.get(imported.import as usize) else { continue };
             let (name, version) = match file.resolved.get(imported.import as usize) {
                 Some(Resolved::File(target)) => {
-                    let owner = self.graph.sources().files.get(*target as usize).and_then(|f| self.graph.sources().owner(f));
+                    let owner =
+                        self.graph.sources().files.get(*target as usize).and_then(|f| self.graph.sources().owner(f));
                     match owner {
                         Some(owner) if !owner.own => (owner.name.clone(), owner.version.clone()),
                         _ => continue,
@@ -383,7 +391,9 @@ fn lines(spans: &mut [(u32, u32, u32)]) -> u32 {
 /// The kind of work that outweighs the others.
 fn work(signals: &Signals, packages: &[PackageUse]) -> Work {
     let computing = packages.iter().find(|used| !matches!(used.work, Work::Glue));
-    if let Some(used) = computing.filter(|used| crates::known(&used.name).is_some_and(|it| it.advice != crates::Remedy::Leave)) {
+    if let Some(used) =
+        computing.filter(|used| crates::known(&used.name).is_some_and(|it| it.advice != crates::Remedy::Leave))
+    {
         return used.work;
     }
     let weigh = |count: u16, weight: u32| u32::from(count) * weight;

@@ -230,11 +230,12 @@ impl<'s> Graph<'s> {
             return self.target(file, &export.target, hops);
         }
         let stars = facts.exports.iter().filter(|export| export.name == "*");
-        stars.filter_map(|export| match &export.target {
-            Target::Import(imported) => self.resolved_file(file, imported),
-            Target::Node(_) | Target::Unknown(_) => None,
-        })
-        .find_map(|file| self.export(file, name, hops))
+        stars
+            .filter_map(|export| match &export.target {
+                Target::Import(imported) => self.resolved_file(file, imported),
+                Target::Node(_) | Target::Unknown(_) => None,
+            })
+            .find_map(|file| self.export(file, name, hops))
     }
 
     fn resolved_file(&self, file: u32, imported: &Imported) -> Option<u32> {
@@ -262,10 +263,10 @@ impl<'s> Graph<'s> {
 
     fn edge(&mut self, from: Place, to: Place, line: u32) {
         let (from, to) = (self.number(from), self.number(to));
-        if from != to {
-            if let Some(list) = self.needed_by.get_mut(to as usize) {
-                list.push((from, line));
-            }
+        if from != to
+            && let Some(list) = self.needed_by.get_mut(to as usize)
+        {
+            list.push((from, line));
         }
     }
 
@@ -290,11 +291,8 @@ impl<'s> Graph<'s> {
                 list.push(exit);
             }
         }
-        let by_api: Vec<Vec<(usize, Reached)>> = exits
-            .par_iter()
-            .zip(&self.apis)
-            .map(|(exits, api)| self.reach_api(exits, api, &numbers))
-            .collect();
+        let by_api: Vec<Vec<(usize, Reached)>> =
+            exits.par_iter().zip(&self.apis).map(|(exits, api)| self.reach_api(exits, api, &numbers)).collect();
         let mut all = vec![Vec::new(); places.len()];
         for (place, reached) in by_api.into_iter().flatten() {
             if let Some(list) = all.get_mut(place) {
@@ -336,9 +334,10 @@ impl<'s> Graph<'s> {
             }
             chain
         };
-        let reaching = numbers.iter().enumerate().filter(|(_, number)| {
-            next.get(**number as usize).is_some_and(|(to, _)| *to != NONE)
-        });
+        let reaching = numbers
+            .iter()
+            .enumerate()
+            .filter(|(_, number)| next.get(**number as usize).is_some_and(|(to, _)| *to != NONE));
         reaching.map(|(at, number)| (at, Reached { api: api.to_owned(), chain: chain(*number) })).collect()
     }
 }

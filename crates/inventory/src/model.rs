@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn computing_javascript_as_a_javascript_component_loses() {
-        let gain = gain(&cost(5_000.0, 0.5), Work::Numeric, Becomes::JavascriptComponent, Called::ByTheFrontDoor, [0.0, 0.0]);
+        let gain =
+            gain(&cost(5_000.0, 0.5), Work::Numeric, Becomes::JavascriptComponent, Called::ByTheFrontDoor, [0.0, 0.0]);
         let [_, best] = gain.unwrap().per_call_us;
         assert!(best < -5_000.0, "{best}");
     }
@@ -147,9 +148,20 @@ mod tests {
 
     #[test]
     fn every_kind_of_work_has_constants() {
-        for work in [Work::Numeric, Work::Bytes, Work::Text, Work::Regex, Work::Json, Work::Crypto, Work::Compress,
-            Work::Markdown, Work::Schema, Work::Template, Work::Native, Work::Glue]
-        {
+        for work in [
+            Work::Numeric,
+            Work::Bytes,
+            Work::Text,
+            Work::Regex,
+            Work::Json,
+            Work::Crypto,
+            Work::Compress,
+            Work::Markdown,
+            Work::Schema,
+            Work::Template,
+            Work::Native,
+            Work::Glue,
+        ] {
             let [low, high] = constants().speedup.get(&work).copied().unwrap();
             assert!(0.0 < low && low <= high, "{work:?}");
         }

@@ -121,7 +121,11 @@ impl Project {
                 Ok(glob) => drop(set.add(glob)),
                 Err(error) => {
                     let file = self.root.join("package.json");
-                    self.note(NoteKind::Configuration, &file, format!("the workspace \"{pattern}\" makes no sense: {error}"));
+                    self.note(
+                        NoteKind::Configuration,
+                        &file,
+                        format!("the workspace \"{pattern}\" makes no sense: {error}"),
+                    );
                 }
             }
         }
@@ -159,8 +163,15 @@ impl Package {
 /// What says that a package holds or makes machine code.
 fn native(dir: &Path, json: &Value, dependencies: &BTreeSet<String>) -> Option<String> {
     const INSTALLERS: [&str; 9] = [
-        "node-gyp-build", "node-gyp-build-optional-packages", "prebuild-install", "bindings", "@mapbox/node-pre-gyp",
-        "node-pre-gyp", "node-addon-api", "nan", "@napi-rs/triples",
+        "node-gyp-build",
+        "node-gyp-build-optional-packages",
+        "prebuild-install",
+        "bindings",
+        "@mapbox/node-pre-gyp",
+        "node-pre-gyp",
+        "node-addon-api",
+        "nan",
+        "@napi-rs/triples",
     ];
     if json.get("gypfile").and_then(Value::as_bool) == Some(true) || dir.join("binding.gyp").is_file() {
         return Some("it has a binding.gyp".to_owned());
@@ -216,7 +227,8 @@ fn entries_of(package: &Package) -> Vec<PathBuf> {
     }
     let mut found: Vec<PathBuf> = names.iter().take(64).filter_map(|name| source_of(&package.dir, name)).collect();
     if found.is_empty() {
-        for stem in ["src/main", "src/server", "src/index", "src/app", "server/index", "server", "app", "index", "main"] {
+        for stem in ["src/main", "src/server", "src/index", "src/app", "server/index", "server", "app", "index", "main"]
+        {
             found.extend(source_of(&package.dir, stem));
             if !found.is_empty() {
                 break;
@@ -235,7 +247,8 @@ fn script_files(script: &str) -> Vec<String> {
     let words = words.map(|word| word.trim_matches(['"', '\'']));
     let files = words.filter(|word| {
         let path = Path::new(word);
-        let source = path.extension().and_then(|extension| extension.to_str()).is_some_and(|it| EXTENSIONS.contains(&it));
+        let source =
+            path.extension().and_then(|extension| extension.to_str()).is_some_and(|it| EXTENSIONS.contains(&it));
         !word.starts_with('-') && source && !word.contains("config")
     });
     files.map(str::to_owned).collect()

@@ -49,7 +49,12 @@ pub fn run(options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> Inventory
     let mut notes = std::mem::take(&mut sources.notes);
     if let Err(error) = cache.save() {
         let file = options.cache.as_deref().unwrap_or(&options.root).display().to_string();
-        notes.push(Note::new(NoteKind::Limit, file, 0, format!("the cache for the next run can't be written: {error}")));
+        notes.push(Note::new(
+            NoteKind::Limit,
+            file,
+            0,
+            format!("the cache for the next run can't be written: {error}"),
+        ));
     }
     let graph = Graph::new(&sources);
     let files = measure::Files { profiles: &options.profiles, coverage: &options.coverage, heaps: &options.heaps };
@@ -231,7 +236,8 @@ impl Joined<'_> {
 /// Why it is good to have a unit isolated, whatever it costs.
 fn isolation(candidate: &Candidate) -> Vec<String> {
     let mut why = Vec::new();
-    let untrusted = candidate.packages.iter().filter(|used| crates::known(&used.name).is_some_and(|known| known.untrusted));
+    let untrusted =
+        candidate.packages.iter().filter(|used| crates::known(&used.name).is_some_and(|known| known.untrusted));
     let names: Vec<_> = untrusted.map(|used| used.name.as_str()).collect();
     if !names.is_empty() {
         why.push(format!("what strangers send goes into {}", names.join(", ")));
@@ -251,4 +257,3 @@ fn excerpt(path: &std::path::Path, line: u32, end_line: u32) -> String {
     let lines = text.lines().skip(line.saturating_sub(1) as usize).take(count);
     lines.map(|line| line.chars().take(140).collect::<String>()).collect::<Vec<_>>().join("\n")
 }
-

@@ -49,7 +49,9 @@ pub fn score(known: &Known<'_>) -> Score {
 
 fn gain(known: &Known<'_>) -> Term {
     let (value, evidence) = match (known.measured, known.gain) {
-        (Some(measured), _) => (measured, format!("{:.1} % of the busy time, measured after the move", measured * 100.0)),
+        (Some(measured), _) => {
+            (measured, format!("{:.1} % of the busy time, measured after the move", measured * 100.0))
+        }
         (None, Some(gain)) => {
             let [low, high] = gain.of_busy;
             let text = format!("{:.1} to {:.1} % of the busy time: {}", low * 100.0, high * 100.0, gain.formula);
@@ -60,7 +62,10 @@ fn gain(known: &Known<'_>) -> Term {
             Some(cost) => {
                 let [slow, fast] = model::speedup(known.candidate.work);
                 let saved = middle([1.0 - 1.0 / slow, 1.0 - 1.0 / fast]);
-                (0.5 * cost.share * saved, format!("{:.1} % of the busy time; calls were not counted", cost.share * 100.0))
+                (
+                    0.5 * cost.share * saved,
+                    format!("{:.1} % of the busy time; calls were not counted", cost.share * 100.0),
+                )
             }
             None => (0.0, "nothing was measured".to_owned()),
         },
@@ -75,7 +80,11 @@ fn middle([low, high]: Interval) -> f64 {
 
 fn isolation(known: &Known<'_>) -> Term {
     let value = (known.isolation.len() as f64 / 2.0).min(1.0);
-    let evidence = if known.isolation.is_empty() { "nothing speaks for isolating it".to_owned() } else { known.isolation.join("; ") };
+    let evidence = if known.isolation.is_empty() {
+        "nothing speaks for isolating it".to_owned()
+    } else {
+        known.isolation.join("; ")
+    };
     Term { name: "isolation", value, weight: ISOLATION, evidence }
 }
 

@@ -227,7 +227,14 @@ impl Walk {
             },
         });
         let resolved = resolved.collect();
-        self.sources.files.push(File { path: read.path, shown, package, facts: read.facts, resolved, bytes: read.bytes });
+        self.sources.files.push(File {
+            path: read.path,
+            shown,
+            package,
+            facts: read.facts,
+            resolved,
+            bytes: read.bytes,
+        });
     }
 
     /// Puts numbers in place of paths.

@@ -188,7 +188,17 @@ fn changed(root: &Path, revision: &str) -> anyhow::Result<since::Changed> {
     let git = Command::new("git")
         .arg("-C")
         .arg(root)
-        .args(["diff", "--unified=0", "--no-color", "--no-ext-diff", "--relative", "--end-of-options", revision, "--", "."])
+        .args([
+            "diff",
+            "--unified=0",
+            "--no-color",
+            "--no-ext-diff",
+            "--relative",
+            "--end-of-options",
+            revision,
+            "--",
+            ".",
+        ])
         .output()
         .context("git can't be started, which --since needs")?;
     if !git.status.success() {

@@ -23,8 +23,20 @@ enum Kind {
 
 /// Packages that call the next handler: what is below them is not the work of who calls them.
 const FRAMEWORKS: [&str; 14] = [
-    "express", "router", "connect", "koa", "koa-compose", "@koa/router", "koa-router", "fastify", "avvio", "hono",
-    "@hono/node-server", "@nestjs/core", "@nestjs/platform-express", "next",
+    "express",
+    "router",
+    "connect",
+    "koa",
+    "koa-compose",
+    "@koa/router",
+    "koa-router",
+    "fastify",
+    "avvio",
+    "hono",
+    "@hono/node-server",
+    "@nestjs/core",
+    "@nestjs/platform-express",
+    "next",
 ];
 
 pub(super) fn times(profile: &Profile, routed: &FxHashSet<Place>, locate: &mut Locate<'_>, costs: &mut Costs) {

@@ -106,9 +106,10 @@ impl<'g> Locate<'g> {
     /// The innermost function around a byte offset; the module's body outside of all.
     fn innermost(&self, file: u32, offset: u32) -> Option<Place> {
         let nodes = &self.graph.sources().files.get(file as usize)?.facts.nodes;
-        let around = nodes.iter().enumerate().filter(|(at, node)| {
-            *at == 0 || function(node.kind) && (node.start..node.end).contains(&offset)
-        });
+        let around = nodes
+            .iter()
+            .enumerate()
+            .filter(|(at, node)| *at == 0 || function(node.kind) && (node.start..node.end).contains(&offset));
         let (node, _) = around.min_by_key(|(at, node)| if *at == 0 { u32::MAX } else { node.end - node.start })?;
         Some(Place { file, node: u32::try_from(node).ok()? })
     }

@@ -3,8 +3,8 @@
 //! Time comes from samples and their distances, not from hit counts. Garbage collection belongs to the code that ran before
 //! it; `RegExp: …` and other frames without a file belong to their callers.
 
-use serde::Deserialize;
 use rustc_hash::FxHashMap;
+use serde::Deserialize;
 
 /// A function as V8 names it. Lines and columns from 0, columns in UTF-16 units.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
@@ -80,10 +80,15 @@ pub fn read(text: &str) -> Result<Profile, String> {
             }
         }
     }
-    let mut nodes: Vec<Node> = raw.nodes.into_iter().zip(parents).map(|(node, parent)| {
-        let regex = node.call_frame.function_name.starts_with("RegExp: ") && node.call_frame.url.is_empty();
-        Node { frame: node.call_frame, parent, regex, ..Node::default() }
-    }).collect();
+    let mut nodes: Vec<Node> = raw
+        .nodes
+        .into_iter()
+        .zip(parents)
+        .map(|(node, parent)| {
+            let regex = node.call_frame.function_name.starts_with("RegExp: ") && node.call_frame.url.is_empty();
+            Node { frame: node.call_frame, parent, regex, ..Node::default() }
+        })
+        .collect();
     let (mut busy_us, mut total_us) = (0.0, 0.0);
     let mut before = None;
     for (at, id) in raw.samples.iter().enumerate() {

@@ -10,6 +10,7 @@ const PAGE: &str = include_str!("page.html");
 #[must_use]
 pub fn html(inventory: &Inventory) -> String {
     // In a script element only `<` can end the data.
-    let data = super::json(inventory).replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
+    let data =
+        super::json(inventory).replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
     PAGE.replacen("/*DATA*/null", &data, 1)
 }

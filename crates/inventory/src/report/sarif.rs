@@ -75,5 +75,13 @@ fn location(spot: &Spot) -> Value {
     } })
 }
 
-const PATH: &percent_encoding::AsciiSet =
-    &percent_encoding::CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#').add(b'[').add(b']').add(b'"').add(b'<').add(b'>');
+const PATH: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
+    .add(b' ')
+    .add(b'%')
+    .add(b'?')
+    .add(b'#')
+    .add(b'[')
+    .add(b']')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>');

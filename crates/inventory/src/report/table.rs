@@ -20,9 +20,14 @@ pub fn table(inventory: &Inventory, most: usize) -> String {
         if scope.entries.is_empty() { "none".to_owned() } else { scope.entries.join(", ") }
     );
     let _ = writeln!(out, "\n{}\n", inventory.verdict);
-    let (worth, rest): (Vec<_>, Vec<_>) = inventory.units.iter().filter(|unit| unit.stands_alone()).partition(|unit| unit.advice.action != Action::Leave);
+    let (worth, rest): (Vec<_>, Vec<_>) =
+        inventory.units.iter().filter(|unit| unit.stands_alone()).partition(|unit| unit.advice.action != Action::Leave);
     if !worth.is_empty() {
-        let _ = writeln!(out, "{:>3} {:>5} {:<8} {:<9} {:>6} {:>13}  UNIT", "#", "SCORE", "ADVICE", "VERDICT", "CPU %", "GAIN %");
+        let _ = writeln!(
+            out,
+            "{:>3} {:>5} {:<8} {:<9} {:>6} {:>13}  UNIT",
+            "#", "SCORE", "ADVICE", "VERDICT", "CPU %", "GAIN %"
+        );
         for (at, unit) in worth.iter().take(most).enumerate() {
             row(&mut out, at + 1, unit);
         }

@@ -53,7 +53,8 @@ impl Lines {
 #[must_use]
 pub fn read(path: &Path, source: &str) -> Facts {
     let lines = Lines::of(source);
-    let refused = |line: u32, why: String| Facts { lines: lines.count(), errors: vec![(line, why)], ..Facts::default() };
+    let refused =
+        |line: u32, why: String| Facts { lines: lines.count(), errors: vec![(line, why)], ..Facts::default() };
     if source.len() > LARGEST {
         return refused(0, format!("{} MiB are more than the {} MiB that are read", source.len() >> 20, LARGEST >> 20));
     }
@@ -84,7 +85,7 @@ fn parse(kind: SourceType, source: &str, lines: &Lines) -> Facts {
     let parsed = Parser::new(&allocator, source, kind).with_options(options).parse();
     let errors = parsed.diagnostics.iter().take(3).map(|error| {
         let at = error.labels.iter().next().map_or(0, |label| label.offset());
-        (lines.line(u32::try_from(at).unwrap_or(0)), error.message.to_string())
+        (lines.line(at), error.message.to_string())
     });
     let errors: Vec<_> = errors.collect();
     let semantic = SemanticBuilder::new().with_build_nodes(true).build(&parsed.program).semantic;

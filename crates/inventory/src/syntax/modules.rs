@@ -4,8 +4,8 @@ use super::collect::Collector;
 use super::names::{Binding, Origin, Reading};
 use crate::facts::{Hazard, ImportKind, Imported, Signals, Used};
 use oxc::ast::ast::{
-    Argument, CallExpression, Declaration, ExportAllDeclaration, ExportFromDeclaration, ExportNamedDeclaration, Expression,
-    ImportDeclaration, ImportDeclarationSpecifier, ModuleExportName,
+    Argument, CallExpression, Declaration, ExportAllDeclaration, ExportFromDeclaration, ExportNamedDeclaration,
+    Expression, ImportDeclaration, ImportDeclarationSpecifier, ModuleExportName,
 };
 use oxc::span::GetSpan as _;
 
@@ -120,10 +120,10 @@ impl<'a> Collector<'a, '_> {
             return;
         }
         for specifier in it.specifiers.iter().filter(|specifier| !specifier.export_kind.is_type()) {
-            if let ModuleExportName::IdentifierReference(local) = &specifier.local {
-                if let Some(symbol) = self.symbol(local) {
-                    self.export(&specifier.exported.name(), Origin::Name(symbol, Reading::default()));
-                }
+            if let ModuleExportName::IdentifierReference(local) = &specifier.local
+                && let Some(symbol) = self.symbol(local)
+            {
+                self.export(&specifier.exported.name(), Origin::Name(symbol, Reading::default()));
             }
         }
     }

@@ -87,10 +87,10 @@ impl Names {
 
     /// What an expression stands for: a variable of this file rather than what it was made from.
     pub(super) fn target(&self, origin: &Origin) -> Target {
-        if let Origin::Name(symbol, reading) = origin {
-            if let Some(node) = self.node(*symbol).filter(|_| !reading.called) {
-                return Target::Node(node);
-            }
+        if let Origin::Name(symbol, reading) = origin
+            && let Some(node) = self.node(*symbol).filter(|_| !reading.called)
+        {
+            return Target::Node(node);
         }
         self.source(origin)
     }

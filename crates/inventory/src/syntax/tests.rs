@@ -24,13 +24,16 @@ fn used(source: &str, node: &str) -> Vec<String> {
 
 #[test]
 fn imports_are_followed_through_variables() {
-    assert_eq!(used("import { Marked } from 'm'; const m = new Marked(); export const f = (x) => m.parse(x);", "f"), [
-        "→ m",
-        "m Marked|#parse()",
-    ]);
+    assert_eq!(
+        used("import { Marked } from 'm'; const m = new Marked(); export const f = (x) => m.parse(x);", "f"),
+        ["→ m", "m Marked|#parse()",]
+    );
     assert_eq!(used("const { a: { b } } = require('x'); const f = () => b();", "f"), ["x a|()"]);
     assert_eq!(used("const f = () => require('fs').promises.readFile('x');", "f"), ["fs *|promises.readFile()"]);
-    assert_eq!(used("const x = require('x'); const v = x.compile(1).validate; const f = (d) => v(d);", "f"), ["→ v", "x *|compile#()"]);
+    assert_eq!(
+        used("const x = require('x'); const v = x.compile(1).validate; const f = (d) => v(d);", "f"),
+        ["→ v", "x *|compile#()"]
+    );
 }
 
 #[test]
@@ -41,12 +44,18 @@ fn globals_hazards_and_guards() {
 
 #[test]
 fn types_are_not_uses() {
-    assert_eq!(facts("import { T } from 'only'; import type { U } from 'types'; export const f = (x: T): U => x as U;").imports, []);
+    assert_eq!(
+        facts("import { T } from 'only'; import type { U } from 'types'; export const f = (x: T): U => x as U;")
+            .imports,
+        []
+    );
 }
 
 #[test]
 fn exports_lead_to_nodes() {
-    let facts = facts("const r = make(); export { r as router }; export default function () {} export * from './x'; export const a = 1;");
+    let facts = facts(
+        "const r = make(); export { r as router }; export default function () {} export * from './x'; export const a = 1;",
+    );
     let names: Vec<_> = facts.exports.iter().map(|export| export.name.as_str()).collect();
     assert_eq!(names, ["router", "default", "*", "a"]);
     let Target::Node(node) = facts.exports[0].target else { panic!("{:?}", facts.exports) };
@@ -55,7 +64,8 @@ fn exports_lead_to_nodes() {
 
 #[test]
 fn state_of_the_surroundings_is_told_from_locals() {
-    let facts = facts("const seen = new Map(); function f(x) { let t = 0; [1].forEach((y) => { t += y; }); seen.set(x, t); }");
+    let facts =
+        facts("const seen = new Map(); function f(x) { let t = 0; [1].forEach((y) => { t += y; }); seen.set(x, t); }");
     let f = facts.nodes.iter().find(|node| node.name == "f").unwrap();
     let outer: Vec<_> = f.outer.iter().map(|outer| (outer.name.as_str(), outer.written)).collect();
     assert_eq!(outer, [("seen", true)]);

@@ -11,14 +11,53 @@ use oxc::span::GetSpan as _;
 
 /// Methods by which routers, servers and apps take functions.
 const VERBS: [&str; 22] = [
-    "use", "get", "post", "put", "delete", "del", "patch", "head", "options", "all", "any", "route", "register",
-    "addHook", "createServer", "on", "onRequest", "preHandler", "mount", "routes", "notFound", "setErrorHandler",
+    "use",
+    "get",
+    "post",
+    "put",
+    "delete",
+    "del",
+    "patch",
+    "head",
+    "options",
+    "all",
+    "any",
+    "route",
+    "register",
+    "addHook",
+    "createServer",
+    "on",
+    "onRequest",
+    "preHandler",
+    "mount",
+    "routes",
+    "notFound",
+    "setErrorHandler",
 ];
 
 const STRING_METHODS: [&str; 22] = [
-    "charCodeAt", "codePointAt", "charAt", "slice", "substring", "substr", "indexOf", "lastIndexOf", "split", "replace",
-    "replaceAll", "padStart", "padEnd", "toLowerCase", "toUpperCase", "trim", "normalize", "match", "matchAll", "test",
-    "exec", "fromCharCode",
+    "charCodeAt",
+    "codePointAt",
+    "charAt",
+    "slice",
+    "substring",
+    "substr",
+    "indexOf",
+    "lastIndexOf",
+    "split",
+    "replace",
+    "replaceAll",
+    "padStart",
+    "padEnd",
+    "toLowerCase",
+    "toUpperCase",
+    "trim",
+    "normalize",
+    "match",
+    "matchAll",
+    "test",
+    "exec",
+    "fromCharCode",
 ];
 
 impl<'a> Collector<'a, '_> {
@@ -171,12 +210,11 @@ impl<'a> Collector<'a, '_> {
 
     /// `createServer(handler)` by its bare name.
     fn bare_registration(&mut self, call: &CallExpression<'a>) {
-        if let Expression::Identifier(name) = &call.callee {
-            if name.name.ends_with("createServer") || name.name == "serve" {
-                let receiver = self.origin(&call.callee);
-                let verb = name.name.as_str();
-                self.register(call, receiver, None, verb);
-            }
+        if let Expression::Identifier(name) = &call.callee
+            && (name.name.ends_with("createServer") || name.name == "serve")
+        {
+            let receiver = self.origin(&call.callee);
+            self.register(call, receiver, None, name.name.as_str());
         }
     }
 
@@ -358,8 +396,7 @@ impl<'a> Visit<'a> for Collector<'a, '_> {
     fn visit_class(&mut self, it: &Class<'a>) {
         let pending = self.pending.take();
         let name = it.id.as_ref().map(|id| id.name.to_string()).or(pending).unwrap_or_default();
-        let new =
-            NewNode { name, kind: NodeKind::Class, span: it.span, is_async: false, params: None, returns: None };
+        let new = NewNode { name, kind: NodeKind::Class, span: it.span, is_async: false, params: None, returns: None };
         let declared = it.is_declaration() || self.declaring;
         let node = self.inside(&new, declared, |this| walk::walk_class(this, it));
         self.controller(it);
@@ -413,8 +450,7 @@ impl<'a> Visit<'a> for Collector<'a, '_> {
             return;
         }
         let name = name.unwrap_or_else(|| super::text(self.source, it.id.span(), 40));
-        let new =
-            NewNode { name, kind: NodeKind::Value, span: it.span, is_async: false, params: None, returns: None };
+        let new = NewNode { name, kind: NodeKind::Value, span: it.span, is_async: false, params: None, returns: None };
         self.inside(&new, false, |this| {
             binding.node = Some(this.here());
             this.declare(&it.id, &binding);
@@ -440,10 +476,10 @@ impl<'a> Visit<'a> for Collector<'a, '_> {
             self.require(it);
         }
         self.registration(it);
-        if let Expression::StaticMemberExpression(member) = &it.callee {
-            if STRING_METHODS.contains(&member.property.name.as_str()) {
-                self.count(|signals| signals.strings = signals.strings.saturating_add(1));
-            }
+        if let Expression::StaticMemberExpression(member) = &it.callee
+            && STRING_METHODS.contains(&member.property.name.as_str())
+        {
+            self.count(|signals| signals.strings = signals.strings.saturating_add(1));
         }
         self.count(|signals| signals.calls = signals.calls.saturating_add(1));
         self.pending = None;

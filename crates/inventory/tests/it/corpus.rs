@@ -54,7 +54,8 @@ fn inventory(app: &Path) -> Inventory {
                 project.write("node_modules/sharp/package.json", &json);
             }
             "ajv" => {
-                project.write("node_modules/ajv/index.js", "module.exports = function (s) { return new Function(s); };\n");
+                project
+                    .write("node_modules/ajv/index.js", "module.exports = function (s) { return new Function(s); };\n");
             }
             _ => {}
         }
@@ -76,7 +77,9 @@ fn labels_by_hand() {
             .iter()
             .filter(|blocker| {
                 let units = inventory.units.iter().filter(|unit| unit.name == blocker.unit);
-                units.flat_map(|unit| &unit.reaches).any(|reach| reach.api == blocker.api && reach.status == Status::Blocked)
+                units
+                    .flat_map(|unit| &unit.reaches)
+                    .any(|reach| reach.api == blocker.api && reach.status == Status::Blocked)
             })
             .collect();
         println!(
@@ -99,6 +102,11 @@ fn labels_by_hand() {
 fn an_app_that_waits_has_nothing_worth_moving() {
     let app = apps().into_iter().find(|app| app.ends_with("express-crud")).unwrap();
     let inventory = inventory(&app);
-    assert!(inventory.verdict.starts_with("Nothing"), "{}: {:?}", inventory.verdict, inventory.units.first().map(|unit| &unit.name));
+    assert!(
+        inventory.verdict.starts_with("Nothing"),
+        "{}: {:?}",
+        inventory.verdict,
+        inventory.units.first().map(|unit| &unit.name)
+    );
     assert!(inventory.units.iter().all(|unit| unit.advice.action == Action::Leave));
 }

@@ -54,10 +54,21 @@ fn bytes_that_are_no_text_are_read() {
 
 #[test]
 fn package_json_of_every_kind() {
-    for text in ["", "[]", "null", "{\"main\":5}", "{\"main\":\"../../../../etc/passwd\"}", "{\"workspaces\":[\"[\",\"**\"]}",
-        "{\"exports\":{\"a\":{\"b\":{\"c\":null}}},\"bin\":{\"x\":3}}", "{\"name\":\"\u{0}\",\"scripts\":{\"start\":\"node \\\"\"}}"]
-    {
-        let project = Project::new(&[("package.json", text), ("index.js", "require('x/y');\n"), ("node_modules/x/package.json", text)]);
+    for text in [
+        "",
+        "[]",
+        "null",
+        "{\"main\":5}",
+        "{\"main\":\"../../../../etc/passwd\"}",
+        "{\"workspaces\":[\"[\",\"**\"]}",
+        "{\"exports\":{\"a\":{\"b\":{\"c\":null}}},\"bin\":{\"x\":3}}",
+        "{\"name\":\"\u{0}\",\"scripts\":{\"start\":\"node \\\"\"}}",
+    ] {
+        let project = Project::new(&[
+            ("package.json", text),
+            ("index.js", "require('x/y');\n"),
+            ("node_modules/x/package.json", text),
+        ]);
         let inventory = project.inventory();
         assert!(inventory.scope.entries.iter().all(|entry| !entry.contains("passwd")), "{text}");
     }
@@ -78,7 +89,10 @@ fn a_project_that_is_not_there_gives_notes() {
 fn broken_measurements_are_noted() {
     let project = Project::new(&[("package.json", "{}"), ("index.js", "1")]);
     let mut options = project.options();
-    options.profiles = vec![project.write("cut.cpuprofile", r#"{"nodes":[{"id":1,"callFrame":{"functio"#), project.write("other.cpuprofile", "[]")];
+    options.profiles = vec![
+        project.write("cut.cpuprofile", r#"{"nodes":[{"id":1,"callFrame":{"functio"#),
+        project.write("other.cpuprofile", "[]"),
+    ];
     options.heaps = vec![project.write("x.heapprofile", "{\"head\":3}"), "/nowhere.heapprofile".into()];
     options.coverage = vec![project.root().join("none")];
     options.requests = vec![project.write("r.json", "{}")];
@@ -92,12 +106,35 @@ fn broken_measurements_are_noted() {
 
 #[test]
 fn deep_nesting_is_refused_or_survived() {
-    for (open, close) in [("(", ")"), ("[", "]"), ("{", "}"), ("!", ""), ("a=>", "a"), ("a?b:", "c"), ("new ", "a"), ("f(", ")"),
-        ("`${", "}`"), ("if(a)", ";"), ("-", "1"), ("{a:", "}"), ("a.b", ""), ("x=", "1"), ("async()=>await ", "1"), ("<a>", "</a>"),
-        ("function f(){", "}"), ("class A extends ", "B{}"), ("1+", "1"), ("a=>{if(b){}else ", "}"), ("(a,", ")")]
-    {
+    for (open, close) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("{", "}"),
+        ("!", ""),
+        ("a=>", "a"),
+        ("a?b:", "c"),
+        ("new ", "a"),
+        ("f(", ")"),
+        ("`${", "}`"),
+        ("if(a)", ";"),
+        ("-", "1"),
+        ("{a:", "}"),
+        ("a.b", ""),
+        ("x=", "1"),
+        ("async()=>await ", "1"),
+        ("<a>", "</a>"),
+        ("function f(){", "}"),
+        ("class A extends ", "B{}"),
+        ("1+", "1"),
+        ("a=>{if(b){}else ", "}"),
+        ("(a,", ")"),
+    ] {
         for depth in [1_000, 100_000 / open.len()] {
-            let source = format!("{}{}", open.repeat(depth), close.repeat(if close.len() == 1 && close != "1" { depth } else { 1 }));
+            let source = format!(
+                "{}{}",
+                open.repeat(depth),
+                close.repeat(if close.len() == 1 && close != "1" { depth } else { 1 })
+            );
             read(source);
         }
         let bytes = 3 << 20;
@@ -121,10 +158,60 @@ fn a_bundle_of_fifty_megabytes_is_read_or_refused_with_a_note() {
 /// Pieces that make sources which nearly parse.
 fn source() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
-        "import x from 'y';", "export default ", "require(", "'a'", "`${", "}`", "(", ")", "{", "}", "[", "]", "=>", "async ", "await ",
-        "function f", "class A ", "const {a, ...b} = ", "x.y", "#p", "?.", "=", ";", "\n", "eval(", "new ", "@D() ", "/x/g", "<a>", "</a>",
-        "module.exports = ", "app.get('/', ", "enum E {", "type T = ", ": string", "\u{2028}", "é", "😀", "\0", "0x", "1n", "//", "/*", "*/",
-        "export * from 'z';", "X.prototype.y = function () {}", "for (", "of ", "with (a) ", "typeof ", "label: ", "yield ", "\\u{", "import(",
+        "import x from 'y';",
+        "export default ",
+        "require(",
+        "'a'",
+        "`${",
+        "}`",
+        "(",
+        ")",
+        "{",
+        "}",
+        "[",
+        "]",
+        "=>",
+        "async ",
+        "await ",
+        "function f",
+        "class A ",
+        "const {a, ...b} = ",
+        "x.y",
+        "#p",
+        "?.",
+        "=",
+        ";",
+        "\n",
+        "eval(",
+        "new ",
+        "@D() ",
+        "/x/g",
+        "<a>",
+        "</a>",
+        "module.exports = ",
+        "app.get('/', ",
+        "enum E {",
+        "type T = ",
+        ": string",
+        "\u{2028}",
+        "é",
+        "😀",
+        "\0",
+        "0x",
+        "1n",
+        "//",
+        "/*",
+        "*/",
+        "export * from 'z';",
+        "X.prototype.y = function () {}",
+        "for (",
+        "of ",
+        "with (a) ",
+        "typeof ",
+        "label: ",
+        "yield ",
+        "\\u{",
+        "import(",
     ]);
     prop::collection::vec(pieces, 0..40).prop_map(|pieces| pieces.concat())
 }

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 const SERVER: &str = "import express from 'express';\nimport { marked } from 'marked';\nconst app = express();\napp.post('/render', function render(q, s) { s.send(marked.parse(q.body)); });\napp.get('/count', function count(q, s) { s.json(add(q.query.n)); });\nfunction add(n) { let t = 0; for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) t = (t * 31 + (i ^ j)) >>> 0; return t; }\n";
 
 fn project() -> Project {
-    let project = Project::new(&[("package.json", r#"{"type":"module","dependencies":{"express":"5"}}"#), ("server.js", SERVER)]);
+    let project =
+        Project::new(&[("package.json", r#"{"type":"module","dependencies":{"express":"5"}}"#), ("server.js", SERVER)]);
     project.package("express", "5.0.0");
     project.package("marked", "16.0.0");
     project
@@ -22,7 +23,17 @@ fn frame(project: &Project, file: &str, name: &str, line: u32, column: u32) -> V
 /// A profile of one second: half of it in marked below `render`, a quarter in `add` below `count`, the rest idle.
 fn profile(project: &Project) -> String {
     let empty = |name: &str| json!({ "functionName": name, "url": "", "lineNumber": -1, "columnNumber": -1 });
-    let samples: Vec<u32> = (0..1000).map(|at| if at < 500 { 4 } else if at < 750 { 6 } else { 2 }).collect();
+    let samples: Vec<u32> = (0..1000)
+        .map(|at| {
+            if at < 500 {
+                4
+            } else if at < 750 {
+                6
+            } else {
+                2
+            }
+        })
+        .collect();
     let deltas = vec![1000.0; 1000];
     json!({
         "nodes": [
@@ -72,7 +83,10 @@ fn time_goes_to_routes_functions_and_call_sites() {
     let (_project, options) = measured(100);
     let inventory = inventory(&options);
     let share = |name: &str| (unit(&inventory, name).cost.as_ref().unwrap().share * 100.0).round();
-    assert_eq!((share("POST /render"), share("marked in render"), share("GET /count"), share("add")), (67.0, 67.0, 33.0, 33.0));
+    assert_eq!(
+        (share("POST /render"), share("marked in render"), share("GET /count"), share("add")),
+        (67.0, 67.0, 33.0, 33.0)
+    );
     let render = unit(&inventory, "POST /render").cost.clone().unwrap();
     assert_eq!((render.calls, render.per_call_us.map(f64::round), render.self_us), (Some(100), Some(5000.0), 0.0));
     assert_eq!(unit(&inventory, "marked in render").part_of.as_deref(), Some("route:server.js:POST /render"));
@@ -104,7 +118,13 @@ fn what_is_missing_never_raises_a_score() {
     for name in ["POST /render", "GET /count"] {
         let score = |inventory: &Inventory| unit(inventory, name).score.clone();
         let (all, some, none) = (score(&everything), score(&uncounted), score(&unmeasured));
-        assert!(all.value >= some.value && some.value >= none.value, "{name}: {} {} {}", all.value, some.value, none.value);
+        assert!(
+            all.value >= some.value && some.value >= none.value,
+            "{name}: {} {} {}",
+            all.value,
+            some.value,
+            none.value
+        );
         assert!(all.confidence > some.confidence && some.confidence > none.confidence, "{name}");
         assert!(none.missing.iter().any(|missing| missing.contains("--record")), "{:?}", none.missing);
     }
@@ -137,10 +157,19 @@ fn recorded_requests_give_bytes_and_samples() {
 fn what_was_built_is_found_through_its_source_map() {
     let project = Project::new(&[
         ("package.json", r#"{"main":"dist/index.js"}"#),
-        ("src/index.ts", "const x: number = 1;\nexport function add(n: number): number { let t = 0; for (let i = 0; i < n; i++) t += (i * 3) ^ (i >>> 1); return t; }\n"),
-        ("dist/index.js", "\"use strict\";\nexports.add = function add(n) { let t = 0; for (;;) t += 1; };\n//# sourceMappingURL=index.js.map\n"),
+        (
+            "src/index.ts",
+            "const x: number = 1;\nexport function add(n: number): number { let t = 0; for (let i = 0; i < n; i++) t += (i * 3) ^ (i >>> 1); return t; }\n",
+        ),
+        (
+            "dist/index.js",
+            "\"use strict\";\nexports.add = function add(n) { let t = 0; for (;;) t += 1; };\n//# sourceMappingURL=index.js.map\n",
+        ),
         // Line 1, column 27 of what was built is line 1, column 19 of the source.
-        ("dist/index.js.map", r#"{"version":3,"file":"index.js","sources":["../src/index.ts"],"names":[],"mappings":";2BACmB"}"#),
+        (
+            "dist/index.js.map",
+            r#"{"version":3,"file":"index.js","sources":["../src/index.ts"],"names":[],"mappings":";2BACmB"}"#,
+        ),
     ]);
     let mut options = project.options();
     let samples = vec![2; 10];

@@ -5,16 +5,48 @@ use coracle_inventory::crates::{self, Work};
 use coracle_inventory::unit::{Action, UnitKind};
 
 const PACKAGES: [(&str, &str, &str); 10] = [
-    ("jsonwebtoken", "9.0.2", "const jwt = require('jsonwebtoken');\nexports.work = function work(x) { return jwt.verify(x, 'key'); };\n"),
-    ("bcryptjs", "3.0.2", "import { compare } from 'bcryptjs';\nexport async function work(x) { return await compare(x, 'hash'); }\n"),
-    ("marked", "16.0.0", "import { Marked } from 'marked';\nconst marked = new Marked();\nexport function work(x) { return marked.parse(x); }\n"),
-    ("ajv", "8.17.1", "const Ajv = require('ajv').default;\nconst validate = new Ajv().compile({});\nexports.work = function work(x) { return validate(x); };\n"),
+    (
+        "jsonwebtoken",
+        "9.0.2",
+        "const jwt = require('jsonwebtoken');\nexports.work = function work(x) { return jwt.verify(x, 'key'); };\n",
+    ),
+    (
+        "bcryptjs",
+        "3.0.2",
+        "import { compare } from 'bcryptjs';\nexport async function work(x) { return await compare(x, 'hash'); }\n",
+    ),
+    (
+        "marked",
+        "16.0.0",
+        "import { Marked } from 'marked';\nconst marked = new Marked();\nexport function work(x) { return marked.parse(x); }\n",
+    ),
+    (
+        "ajv",
+        "8.17.1",
+        "const Ajv = require('ajv').default;\nconst validate = new Ajv().compile({});\nexports.work = function work(x) { return validate(x); };\n",
+    ),
     ("papaparse", "5.5.0", "import Papa from 'papaparse';\nexport const work = (x) => Papa.parse(x).data;\n"),
-    ("fast-xml-parser", "5.0.0", "const { XMLParser } = require('fast-xml-parser');\nexports.work = function work(x) { return new XMLParser().parse(x); };\n"),
-    ("pako", "2.1.0", "import * as pako from 'pako';\nexport function work(x: Uint8Array): Uint8Array { return pako.gzip(x); }\n"),
+    (
+        "fast-xml-parser",
+        "5.0.0",
+        "const { XMLParser } = require('fast-xml-parser');\nexports.work = function work(x) { return new XMLParser().parse(x); };\n",
+    ),
+    (
+        "pako",
+        "2.1.0",
+        "import * as pako from 'pako';\nexport function work(x: Uint8Array): Uint8Array { return pako.gzip(x); }\n",
+    ),
     ("qrcode", "1.5.4", "import { toString } from 'qrcode';\nexport function work(x) { return toString(x); }\n"),
-    ("sharp", "0.34.0", "const sharp = require('sharp');\nexports.work = function work(x) { return sharp(x).resize(100).toBuffer(); };\n"),
-    ("handlebars", "4.7.8", "import Handlebars from 'handlebars';\nconst template = Handlebars.compile('{{x}}');\nexport function work(x) { return template({ x }); }\n"),
+    (
+        "sharp",
+        "0.34.0",
+        "const sharp = require('sharp');\nexports.work = function work(x) { return sharp(x).resize(100).toBuffer(); };\n",
+    ),
+    (
+        "handlebars",
+        "4.7.8",
+        "import Handlebars from 'handlebars';\nconst template = Handlebars.compile('{{x}}');\nexport function work(x) { return template({ x }); }\n",
+    ),
 ];
 
 #[test]
@@ -37,7 +69,10 @@ fn ten_packages_are_recognised_at_their_call_sites() {
 fn of_sharp_is_said_what_a_native_addon_means() {
     let project = Project::new(&[("index.js", PACKAGES[8].2), ("package.json", "{}")]);
     project.package("sharp", "0.34.0");
-    project.write("node_modules/sharp/package.json", r#"{"name":"sharp","version":"0.34.0","main":"index.js","gypfile":true}"#);
+    project.write(
+        "node_modules/sharp/package.json",
+        r#"{"name":"sharp","version":"0.34.0","main":"index.js","gypfile":true}"#,
+    );
     let inventory = project.inventory();
     let sharp = unit(&inventory, "sharp in work");
     assert_eq!(sharp.work, Work::Native);

@@ -13,7 +13,8 @@ fn chain(unit: &Unit, api: &str) -> Vec<String> {
 
 fn express(files: &[(&str, &str)]) -> Project {
     let project = Project::new(files);
-    project.write("package.json", r##"{"name":"app","imports":{"#lib/*":"./lib/*.js"},"dependencies":{"express":"5"}}"##);
+    project
+        .write("package.json", r##"{"name":"app","imports":{"#lib/*":"./lib/*.js"},"dependencies":{"express":"5"}}"##);
     project.package("express", "5.0.0");
     project
 }
@@ -24,9 +25,18 @@ const SERVER: &str = "import express from 'express';\nimport { work } from '#lib
 fn a_chain_leads_through_imports_and_packages_to_the_line() {
     let project = express(&[
         ("server.js", SERVER),
-        ("lib/work.js", "import { spawnIt } from 'spawner/sub';\nexport function work(x) { return spawnIt(x); }\nexport function other() { return process.env.X; }\n"),
-        ("node_modules/spawner/package.json", r#"{"name":"spawner","version":"1.0.0","exports":{"./sub":{"require":"./wrong.cjs","import":"./right.mjs"}}}"#),
-        ("node_modules/spawner/right.mjs", "import { spawn } from 'node:child_process';\nexport const spawnIt = (x) => spawn('ls');\n"),
+        (
+            "lib/work.js",
+            "import { spawnIt } from 'spawner/sub';\nexport function work(x) { return spawnIt(x); }\nexport function other() { return process.env.X; }\n",
+        ),
+        (
+            "node_modules/spawner/package.json",
+            r#"{"name":"spawner","version":"1.0.0","exports":{"./sub":{"require":"./wrong.cjs","import":"./right.mjs"}}}"#,
+        ),
+        (
+            "node_modules/spawner/right.mjs",
+            "import { spawn } from 'node:child_process';\nexport const spawnIt = (x) => spawn('ls');\n",
+        ),
         ("node_modules/spawner/wrong.cjs", "require('vm');\n"),
     ]);
     let inventory = project.inventory();
@@ -43,7 +53,10 @@ fn a_chain_leads_through_imports_and_packages_to_the_line() {
 fn what_can_not_be_followed_is_a_blocker() {
     let project = express(&[
         ("server.js", SERVER),
-        ("lib/work.js", "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);\nexport function work(x) { eval(x); new Function(x); require(x); return import(x); }\n"),
+        (
+            "lib/work.js",
+            "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);\nexport function work(x) { eval(x); new Function(x); require(x); return import(x); }\n",
+        ),
     ]);
     let inventory = project.inventory();
     let route = unit(&inventory, "GET /");
@@ -59,10 +72,14 @@ fn unknown_is_never_ok() {
     assert_eq!(portability::look_up("node:brand_new.thing").0, Status::Unknown);
     assert_eq!(portability::look_up("missing module x").0, Status::Unknown);
     assert_eq!(portability::look_up("process.newMember").0, Status::Unknown);
-    let project = express(&[("server.js", SERVER), ("lib/work.js", "import x from 'not-there';\nexport function work(q) { return x(q, mystery); }\n")]);
+    let project = express(&[
+        ("server.js", SERVER),
+        ("lib/work.js", "import x from 'not-there';\nexport function work(q) { return x(q, mystery); }\n"),
+    ]);
     let inventory = project.inventory();
     let route = unit(&inventory, "GET /");
-    let unknown: Vec<_> = route.reaches.iter().filter(|reach| reach.status == Status::Unknown).map(|reach| reach.api.as_str()).collect();
+    let unknown: Vec<_> =
+        route.reaches.iter().filter(|reach| reach.status == Status::Unknown).map(|reach| reach.api.as_str()).collect();
     assert_eq!(unknown, ["missing module not-there", "mystery"]);
 }
 
@@ -70,7 +87,10 @@ fn unknown_is_never_ok() {
 fn a_whole_module_is_no_better_than_its_parts() {
     for (key, entry) in portability::entries() {
         if matches!(entry.status, Status::Works) && key.starts_with("node:") && !key.contains('.') {
-            assert_eq!(key, "node:stream/web", "a module of Node as a whole must not pass for members nobody looked at");
+            assert_eq!(
+                key, "node:stream/web",
+                "a module of Node as a whole must not pass for members nobody looked at"
+            );
         }
         assert!(["probe", "spec", "design"].contains(&entry.evidence.as_str()), "{key}");
     }
@@ -80,13 +100,25 @@ fn a_whole_module_is_no_better_than_its_parts() {
 fn workspaces_paths_and_typescript_are_resolved() {
     let project = Project::new(&[
         ("package.json", r#"{"name":"root","workspaces":["packages/*"]}"#),
-        ("packages/api/package.json", r#"{"name":"api","main":"src/index.ts","dependencies":{"express":"5","core":"*"}}"#),
+        (
+            "packages/api/package.json",
+            r#"{"name":"api","main":"src/index.ts","dependencies":{"express":"5","core":"*"}}"#,
+        ),
         ("packages/api/tsconfig.json", r#"{"compilerOptions":{"baseUrl":".","paths":{"@/*":["src/*"]}}}"#),
-        ("packages/api/src/index.ts", "import express from 'express';\nimport { a } from '@/a';\nimport type { T } from 'only-types';\nconst app = express();\napp.get('/', (q: T, s: any): void => s.send(a(q)));\n"),
-        ("packages/api/src/a.tsx", "import { deep } from 'core';\nexport const a = (x: any): string => deep(x) + String(<b>hello</b>);\n"),
+        (
+            "packages/api/src/index.ts",
+            "import express from 'express';\nimport { a } from '@/a';\nimport type { T } from 'only-types';\nconst app = express();\napp.get('/', (q: T, s: any): void => s.send(a(q)));\n",
+        ),
+        (
+            "packages/api/src/a.tsx",
+            "import { deep } from 'core';\nexport const a = (x: any): string => deep(x) + String(<b>hello</b>);\n",
+        ),
         ("packages/core/package.json", r#"{"name":"core","main":"index.js"}"#),
         ("packages/core/index.js", "export { deep } from './deep.js';\n"),
-        ("packages/core/deep.ts", "import { readFileSync } from 'fs';\nexport function deep(x: string) { return readFileSync(x); }\n"),
+        (
+            "packages/core/deep.ts",
+            "import { readFileSync } from 'fs';\nexport function deep(x: string) { return readFileSync(x); }\n",
+        ),
     ]);
     project.package("express", "5.0.0");
     std::os::unix::fs::symlink(project.root().join("packages/core"), project.root().join("node_modules/core")).unwrap();

@@ -10,7 +10,10 @@ const EVIL: &str = "</script><img src=x onerror=alert(1)>";
 fn inventory() -> Inventory {
     let project = Project::new(&[
         ("package.json", r#"{"dependencies":{"express":"5"}}"#),
-        ("server.js", "const express = require('express');\nconst jwt = require('jsonwebtoken');\nconst app = express();\napp.get('/</script><img src=x onerror=alert(1)>', (q, s) => s.send(jwt.verify(q.query.t, 'k')));\napp.get('/plain', (q, s) => s.send('\x1b[31m'));\n"),
+        (
+            "server.js",
+            "const express = require('express');\nconst jwt = require('jsonwebtoken');\nconst app = express();\napp.get('/</script><img src=x onerror=alert(1)>', (q, s) => s.send(jwt.verify(q.query.t, 'k')));\napp.get('/plain', (q, s) => s.send('\x1b[31m'));\n",
+        ),
         ("broken.js", ""),
     ]);
     project.package("express", "5.0.0");

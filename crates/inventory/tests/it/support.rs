@@ -29,7 +29,10 @@ impl Project {
     /// A package that exports a function with some members.
     pub fn package(&self, name: &str, version: &str) {
         let dir = format!("node_modules/{name}");
-        self.write(&format!("{dir}/package.json"), &format!(r#"{{"name":"{name}","version":"{version}","main":"index.js"}}"#));
+        self.write(
+            &format!("{dir}/package.json"),
+            &format!(r#"{{"name":"{name}","version":"{version}","main":"index.js"}}"#),
+        );
         self.write(&format!("{dir}/index.js"), "module.exports = function () { return {}; };\n");
     }
 

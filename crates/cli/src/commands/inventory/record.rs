@@ -54,7 +54,8 @@ pub fn record(root: &Path, settings: &Settings) -> anyhow::Result<Recorded> {
     outcome?;
     let files = |extension: &str| -> Vec<PathBuf> {
         let entries = std::fs::read_dir(dir.path()).into_iter().flatten().filter_map(Result::ok);
-        let mut files: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.to_string_lossy().ends_with(extension)).collect();
+        let mut files: Vec<_> =
+            entries.map(|entry| entry.path()).filter(|path| path.to_string_lossy().ends_with(extension)).collect();
         files.sort();
         files
     };
@@ -81,12 +82,23 @@ fn start(root: &Path, dir: &Path, hook: &Path, command: &[String]) -> anyhow::Re
 }
 
 /// Lets the app run for as long as it is asked to.
-fn load(root: &Path, dir: &Path, settings: &Settings, app: &mut Child, interrupts: &Receiver<()>) -> anyhow::Result<()> {
+fn load(
+    root: &Path,
+    dir: &Path,
+    settings: &Settings,
+    app: &mut Child,
+    interrupts: &Receiver<()>,
+) -> anyhow::Result<()> {
     let url = listening(dir, app, interrupts)?;
     if let Some(drive) = &settings.drive {
         let url = url.context("the app doesn't listen; without a port there is nothing to drive")?;
         output::remark(&format!("recording the app at {url} while `{drive}` runs\n"));
-        let mut driver = Command::new("sh").args(["-c", drive]).current_dir(root).env("URL", &url).spawn().context("sh can't be started")?;
+        let mut driver = Command::new("sh")
+            .args(["-c", drive])
+            .current_dir(root)
+            .env("URL", &url)
+            .spawn()
+            .context("sh can't be started")?;
         let status = loop {
             if let Some(status) = driver.try_wait().context("the load can't be waited for")? {
                 break status;
