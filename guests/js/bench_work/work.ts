@@ -7,10 +7,8 @@ import jpeg from "jpeg-js";
 import { marked } from "marked";
 
 const SECRET = new TextEncoder().encode("a secret of the bench that is 32");
-const PUBLIC_KEY = importJWK(
-  {"kty":"RSA","n":"zLw4oI56UK7_v-kSynTgKyL3wVQyec_vB1-RaUGD126bVoHNdTO1yR5LVB6_RfVfVVxtU4tAwt7zo3we_cDQzCuOerz9ZZXl_Y-LslQSwwBlAn8tq2DMy0wh7NjTfoJBkxChC2oQraa9keg1YTrVgoSDo3P8nEOPBA0Gs1ea99TH9mMNM_c_djd8HLjFGsRvkpQGr-YUIVjMn2_EiNiJ62QjMenjj1dQA9wK72IJ8-mj8tIpbn6QDMIhUfO-3VZhUvB1XTLDnIn_OcRrsDURYKo-V_YUt2lsOXbJOwlv629ifHzoCa8bCEXff5i7JQqiNMdtKV2ssgUSVyUCz3Zohw","e":"AQAB"},
-  "RS256",
-);
+const PUBLIC_KEY =
+  {"kty":"RSA","n":"zLw4oI56UK7_v-kSynTgKyL3wVQyec_vB1-RaUGD126bVoHNdTO1yR5LVB6_RfVfVVxtU4tAwt7zo3we_cDQzCuOerz9ZZXl_Y-LslQSwwBlAn8tq2DMy0wh7NjTfoJBkxChC2oQraa9keg1YTrVgoSDo3P8nEOPBA0Gs1ea99TH9mMNM_c_djd8HLjFGsRvkpQGr-YUIVjMn2_EiNiJ62QjMenjj1dQA9wK72IJ8-mj8tIpbn6QDMIhUfO-3VZhUvB1XTLDnIn_OcRrsDURYKo-V_YUt2lsOXbJOwlv629ifHzoCa8bCEXff5i7JQqiNMdtKV2ssgUSVyUCz3Zohw","e":"AQAB"};
 const SCHEMA =
   {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","required":["id","customer","items","total"],"additionalProperties":false,"properties":{"id":{"type":"string","pattern":"^[A-Z]{2}-[0-9]{6}$"},"total":{"type":"integer","minimum":0},"note":{"type":"string","maxLength":500},"customer":{"type":"object","required":["name","email"],"additionalProperties":false,"properties":{"name":{"type":"string","minLength":1,"maxLength":100},"email":{"type":"string","pattern":"^[^@ ]+@[^@ ]+$"},"address":{"$ref":"#/definitions/address"}}},"items":{"type":"array","minItems":1,"maxItems":100,"items":{"type":"object","required":["sku","quantity","price"],"additionalProperties":false,"properties":{"sku":{"type":"string","pattern":"^[a-z0-9-]+$"},"quantity":{"type":"integer","minimum":1,"maximum":999},"price":{"type":"integer","minimum":0},"tags":{"type":"array","items":{"enum":["new","sale","gift"]},"uniqueItems":true}}}}},"definitions":{"address":{"type":"object","required":["street","city","country"],"properties":{"street":{"type":"string"},"city":{"type":"string"},"zip":{"type":"string"},"country":{"type":"string","minLength":2,"maxLength":2}}}}};
 const EDGE = 256;
@@ -30,8 +28,12 @@ export const document = (): string =>
     })),
   });
 
+// Read when it is first needed: StarlingMonkey's WebCrypto refuses it.
+let publicKey: ReturnType<typeof importJWK> | undefined;
+
 export async function verify(token: string): Promise<string> {
-  const key = token.startsWith("eyJhbGciOiJSUzI1NiI") ? await PUBLIC_KEY : SECRET;
+  const rsa = token.startsWith("eyJhbGciOiJSUzI1NiI");
+  const key = rsa ? await (publicKey ??= importJWK(PUBLIC_KEY, "RS256")) : SECRET;
   const { payload } = await jwtVerify(token, key, { algorithms: ["HS256", "RS256"] });
   return String(payload.sub);
 }
