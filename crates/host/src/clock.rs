@@ -46,7 +46,7 @@ impl Clock {
     pub(crate) fn time<T>(&mut self, poll: impl FnOnce() -> T) -> (T, Duration) {
         let mut samples = SAMPLES.get();
         samples.polls = samples.polls.wrapping_add(1);
-        let measured = self.close || samples.polls % SAMPLE == 0;
+        let measured = self.close || samples.polls.is_multiple_of(SAMPLE);
         SAMPLES.set(samples);
         let before = measured.then(thread_cpu);
         let start = Instant::now();

@@ -37,18 +37,12 @@ pub struct Guest {
 }
 
 impl Guest {
-    pub(crate) fn new(
-        wasi: WasiCtx,
-        outbound: Outbound,
-        memory: Memory,
-        tasks: Tasks,
-        grants: Arc<Grants>,
-        limits: &Limits,
-    ) -> Self {
+    pub(crate) fn new(wasi: WasiCtx, outbound: Outbound, memory: Memory, grants: Arc<Grants>, limits: &Limits) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(usize::try_from(limits.request_headers).unwrap_or(usize::MAX));
+        let tasks = Tasks::default();
         Self { table, wasi, http, outbound, memory, tasks, unseen_effects: false, concurrent: true, grants }
     }
 

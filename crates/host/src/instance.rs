@@ -104,7 +104,8 @@ impl Blueprint {
         };
         let outbound = Outbound::new(shared, seed.outbound, tasks.effects());
         let memory = Memory::new(self.limits.memory, Arc::clone(&self.memory_total), self.engine.memory());
-        let mut guest = Guest::new(seed.wasi.build(), outbound, memory, tasks, Arc::clone(&self.grants), &self.limits);
+        let mut guest = Guest::new(seed.wasi.build(), outbound, memory, Arc::clone(&self.grants), &self.limits);
+        guest.tasks = tasks;
         guest.unseen_effects = seed.unseen_effects;
         guest.concurrent = self.mode == Mode::Concurrent;
         Ok(guest)

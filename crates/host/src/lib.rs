@@ -27,7 +27,6 @@ mod plugin;
 mod pool;
 mod replay;
 mod roots;
-mod serial;
 mod spec;
 pub mod task;
 mod worker;

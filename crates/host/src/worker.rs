@@ -4,13 +4,15 @@
 //! long as it likes, so deadlines, CPU budgets and vanished clients are checked around each poll of it, and enforced by
 //! dropping the store. Epochs make sure that each poll ends within about a millisecond of guest code.
 
+mod serial;
+
+use self::serial::Serial;
 use crate::Failure;
 use crate::clock::Clock;
 use crate::failure::{Blame, Cause};
 use crate::flight::{Charged, Flight, Flights, Job, Outcome, Phase};
 use crate::guest::Guest;
 use crate::instance::Blueprint;
-use crate::serial::Serial;
 use coracle_telemetry::Stage;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use std::future::{pending, poll_fn};

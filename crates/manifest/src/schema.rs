@@ -119,7 +119,9 @@ fn limits() -> Value {
 fn limit(key: &LimitKey) -> Value {
     match key.field {
         Field::Bytes { .. } => json!({ "$ref": "#/definitions/bytes", "description": key.doc }),
-        Field::Time { .. } | Field::TimeIfAny { .. } => json!({ "$ref": "#/definitions/duration", "description": key.doc }),
+        Field::Time { .. } | Field::TimeIfAny { .. } => {
+            json!({ "$ref": "#/definitions/duration", "description": key.doc })
+        }
         Field::Count { least, .. } => {
             json!({ "description": key.doc, "type": "integer", "minimum": least, "maximum": MAX_COUNT })
         }

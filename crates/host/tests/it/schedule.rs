@@ -96,7 +96,12 @@ fn visit() -> impl Strategy<Value = Visit> {
         1 => (0..40_u64).prop_map(Client::LeavesAfter),
         1 => (0..40_u64).prop_map(Client::Dawdles),
     ];
-    (kind, client, 0..40_u64, 0..20_u64).prop_map(|(kind, client, arrives, takes)| Visit { kind, client, arrives, takes })
+    (kind, client, 0..40_u64, 0..20_u64).prop_map(|(kind, client, arrives, takes)| Visit {
+        kind,
+        client,
+        arrives,
+        takes,
+    })
 }
 
 async fn run(visits: Vec<Visit>, reuse: Reuse, concurrency: u32) {

@@ -14,11 +14,21 @@ pub(crate) struct LimitKey {
 
 /// Where a key goes, with its smallest value.
 pub(crate) enum Field {
-    Bytes { least: u64, set: fn(&mut Limits) -> &mut u64 },
-    Time { set: fn(&mut Limits) -> &mut Duration },
+    Bytes {
+        least: u64,
+        set: fn(&mut Limits) -> &mut u64,
+    },
+    Time {
+        set: fn(&mut Limits) -> &mut Duration,
+    },
     /// Without it there is no such limit.
-    TimeIfAny { set: fn(&mut Limits) -> &mut Option<Duration> },
-    Count { least: u32, set: fn(&mut Limits) -> &mut u32 },
+    TimeIfAny {
+        set: fn(&mut Limits) -> &mut Option<Duration>,
+    },
+    Count {
+        least: u32,
+        set: fn(&mut Limits) -> &mut u32,
+    },
 }
 
 /// The largest count that is accepted; above it the numbers stop being limits.
@@ -40,12 +50,9 @@ pub(crate) const LIMIT_KEYS: &[LimitKey] = &[
         doc: "CPU time all its guests together may use a second, e.g. 500ms for half a core; then they wait. Default: all cores.",
         field: Field::TimeIfAny { set: |l| &mut l.cpu_per_second },
     },
-    count(
-        "weight",
-        "Turns it gets beside other components' one when guests compute for long. Default 1.",
-        1,
-        |l| &mut l.weight,
-    ),
+    count("weight", "Turns it gets beside other components' one when guests compute for long. Default 1.", 1, |l| {
+        &mut l.weight
+    }),
     time(
         "deadline",
         "Wall time from the arrival of a request to its response's head, then how long the body may stand still. Default 30s.",

@@ -157,7 +157,12 @@ impl Plugin for KeyValue {
     }
 
     /// The same for every grant: an instance without one finds every store denied.
-    fn link(&self, linker: &mut Linker<Guest>, _grant: &coracle_host::Grant, _: coracle_host::Mode) -> wasmtime::Result<()> {
+    fn link(
+        &self,
+        linker: &mut Linker<Guest>,
+        _grant: &coracle_host::Grant,
+        _: coracle_host::Mode,
+    ) -> wasmtime::Result<()> {
         wit_draft::link(linker)?;
         wit_draft2::link(linker)
     }

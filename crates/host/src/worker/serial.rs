@@ -1,9 +1,9 @@
 //! Requests one after the other in an instance of WASI 0.2. No event loop of the runtime is needed for that: the guest's
 //! function is called and returns. The limits stand outside, as ever (`worker`).
 
+use super::{Stop, Worker, next};
 use crate::flight::Flight;
 use crate::guest::Guest;
-use crate::worker::{Stop, Worker, next};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
