@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 const SAMPLE: u32 = 16;
 /// After a poll as long as this the next one is measured.
 const LONG: Duration = Duration::from_micros(100);
+/// No guess is above this: a guest gives its slice up before, and a machine that stood still is nobody's CPU time.
+const MOST_GUESSED: Duration = Duration::from_millis(2);
 /// Samples lose half of their weight when their wall time adds up to this.
 const MEMORY: Duration = Duration::from_millis(50);
 
@@ -60,7 +62,7 @@ impl Clock {
                 SAMPLES.set(SAMPLES.get().with(wall, cpu));
                 cpu
             }
-            None => samples.correct(wall),
+            None => samples.correct(wall).min(MOST_GUESSED),
         };
         (value, cpu)
     }
@@ -107,6 +109,12 @@ mod tests {
         clock.time(|| compute(Duration::from_millis(1)));
         let ((), cpu) = clock.time(|| compute(Duration::from_millis(5)));
         assert!(cpu >= Duration::from_millis(5), "5 ms of computing took {cpu:?}");
+    }
+
+    #[test]
+    fn a_thread_that_stood_still_has_not_computed() {
+        let ((), cpu) = Clock::default().time(|| std::thread::sleep(Duration::from_millis(50)));
+        assert!(cpu <= super::MOST_GUESSED, "{cpu:?}");
     }
 
     #[test]

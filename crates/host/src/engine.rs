@@ -238,6 +238,9 @@ fn pool(settings: &Settings) -> PoolingAllocationConfig {
         .max_component_instance_size(4 << 20)
         .table_elements(1 << 16);
     if settings.keep_resident > 0 {
+        // What idle places keep is an eighth of the memory at most.
+        let kept = (settings.memory / 8).checked_div(settings.keep_resident as u64).unwrap_or(0);
+        pool.max_unused_warm_slots(u32::try_from(kept.clamp(4, 100)).unwrap_or(100));
         // Measured: docs/design/001. Pages stay mapped, and only those that the kernel knows to be dirty are reset.
         pool.linear_memory_keep_resident(settings.keep_resident)
             .table_keep_resident(1 << 20)
