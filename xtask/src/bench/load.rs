@@ -56,7 +56,7 @@ impl Request {
     pub fn check(&self, server: &Server, folder: &Path) -> Result<()> {
         let (sent, got) = (folder.join("sent"), folder.join("got"));
         let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--max-time", "60", "--write-out", "%{http_code}", "--output"])
+        curl.args(["--silent", "--show-error", "--max-time", "120", "--write-out", "%{http_code}", "--output"])
             .arg(&got);
         for (name, value) in &self.headers {
             curl.args(["--header", &format!("{name}: {value}")]);
@@ -145,7 +145,7 @@ impl Request {
 
     fn wrk(&self, server: &Server, folder: &Path, connections: u32, time: Duration) -> Result<Round> {
         let mut wrk = Command::new("wrk");
-        wrk.args(["--latency", "--timeout", "20s", "--threads", &connections.min(2).to_string()]);
+        wrk.args(["--latency", "--timeout", "120s", "--threads", &connections.min(2).to_string()]);
         wrk.args(["--connections", &connections.to_string(), "--duration", &format!("{}s", time.as_secs().max(1))]);
         if let Some(script) = self.script(folder)? {
             wrk.args(["--script", &script]);
@@ -154,7 +154,7 @@ impl Request {
         let mut group = Group::start(&mut wrk)?;
         let output = group.child.stdout.take().context("standard output is piped")?;
         let text = std::io::read_to_string(output)?;
-        let code = group.wait(Duration::from_secs(120))?;
+        let code = group.wait(Duration::from_secs(300))?;
         ensure!(code == Some(0), "wrk ended with {code:?}: {text}");
         read(&text).with_context(|| format!("wrk wrote {text:?}"))
     }
