@@ -527,7 +527,7 @@ pub const ALL: &[Attack] = &[
     },
     Attack {
         name: "compile-bomb",
-        what: "a reload with a component that takes hundreds of mebibytes to compile",
+        what: "a reload with a component that takes more than a gigabyte to compile",
         run: own::compile_bomb,
         must: &["refused"],
         ..PLAIN

@@ -93,9 +93,9 @@ pub fn large_memory() -> Vec<String> {
     vec!["(module (memory 32768))".to_owned()]
 }
 
-/// Functions that do nothing, each of which the compiler takes for a function.
-pub fn many_functions(count: usize) -> Vec<String> {
-    vec![format!("(module {})", "(func)".repeat(count))]
+/// One function with many calls, two bytes each, that takes the compiler a thousand times as much memory.
+pub fn many_calls(count: usize) -> Vec<String> {
+    vec![format!("(module (func {}))", "call 0 ".repeat(count))]
 }
 
 #[cfg(test)]

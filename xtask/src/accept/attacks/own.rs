@@ -45,13 +45,13 @@ fn free() -> Result<String> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.to_string())
 }
 
-/// Ninety thousand functions in 360 KB: hundreds of mebibytes for a compiler. The reload must be refused.
+/// A function of 1.8 MB that takes a compiler 1.5 GB. The reload must be refused.
 pub fn compile_bomb(scene: &Scene<'_>) -> Result<Tally> {
     let (place, hello) = (&scene.app.place, scene.app.guests.join("p3/hello.wasm"));
     let manifest = place.join("coracle.toml");
     let before = std::fs::read_to_string(&manifest)?;
     let bomb = place.join("bomb.wasm");
-    std::fs::write(&bomb, graft::graft(&std::fs::read(&hello)?, &graft::many_functions(90_000))?)?;
+    std::fs::write(&bomb, graft::graft(&std::fs::read(&hello)?, &graft::many_calls(900_000))?)?;
     std::fs::write(&manifest, format!("{before}\n[component.bomb]\nsource = {bomb:?}\n"))?;
     let outcome = reload(scene);
     std::fs::write(&manifest, &before)?;
