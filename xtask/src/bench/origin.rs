@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use super::contender::Places;
 use super::results::Origin;
 
-pub fn find(places: &Places) -> Result<Origin> {
+/// `built` says whether the programs were made of the sources just now; else nobody knows which state they are.
+pub fn find(places: &Places, built: bool) -> Result<Origin> {
     let first = |text: String| text.lines().next().unwrap_or_default().to_owned();
     let mut versions = BTreeMap::new();
     for (name, program, argument) in [
@@ -28,7 +29,11 @@ pub fn find(places: &Places) -> Result<Origin> {
     Ok(Origin {
         command: format!("cargo xtask {}", std::env::args().skip(1).collect::<Vec<_>>().join(" ")),
         date: said(Path::new("date"), &["--utc", "+%Y-%m-%d %H:%M UTC"])?,
-        revision: git(&["rev-parse", "--short=10", "HEAD"])? + changed,
+        revision: if built {
+            git(&["rev-parse", "--short=10", "HEAD"])? + changed
+        } else {
+            "an earlier build, state unknown".to_owned()
+        },
         machine: machine(&said(Path::new("uname"), &["-sr"])?),
         versions,
     })

@@ -86,7 +86,8 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     };
     let cases = Case::value_variants().iter().copied();
     for case in cases.filter(|case| options.cases.is_empty() || options.cases.contains(case)) {
-        let section = Section { origin: origin::find(&bench.places)?, rows: bench.measure(case, options)? };
+        let section =
+            Section { origin: origin::find(&bench.places, !options.no_build)?, rows: bench.measure(case, options)? };
         println!("\n{}\n{}", case.name(), tables::of(&section));
         // Read again each time: another call may have written meanwhile.
         let mut results = Results::read(&file)?;
