@@ -243,7 +243,7 @@ fn pool(settings: &Settings) -> PoolingAllocationConfig {
         pool.max_unused_warm_slots(u32::try_from(kept.clamp(4, 100)).unwrap_or(100));
         // Measured: docs/design/001. Pages stay mapped, and only those that the kernel knows to be dirty are reset.
         pool.linear_memory_keep_resident(settings.keep_resident)
-            .table_keep_resident(1 << 20)
+            .table_keep_resident(64 << 10)
             .pagemap_scan(Enabled::Auto);
     }
     pool
