@@ -16,7 +16,7 @@ const url = await new Promise((resolve, reject) => {
   child.stderr.on('data', listen);
   child.once('exit', () => reject(new Error(`coracle up ended: ${said}`)));
 });
-const names = Object.keys(table.entries).filter((name) => /^[A-Za-z_$][\w$.]*$/.test(name) && !/^(process|Buffer|native|global|root|GLOBAL|unparsed|missing)\b/.test(name));
+const names = Object.keys(table.entries).filter((name) => /^[A-Za-z_$][\w$.]*$/.test(name) && !/^(process|Buffer|native|global|root|GLOBAL|unparsed|missing|import)\b/.test(name));
 const seen = await (await fetch(`${url}/probe`, { method: 'POST', body: JSON.stringify(names) })).json();
 child.kill('SIGTERM');
 const absent = 'not defined in Node either: the code behind it doesn\'t run there';

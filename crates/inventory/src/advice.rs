@@ -4,7 +4,7 @@
 use crate::collect::{Candidate, heat};
 use crate::cost::Cost;
 use crate::crates::{self, Remedy, Work};
-use crate::model::{self, Becomes, Called, Gain, Interval};
+use crate::model::{self, Becomes, Called, Gain, Interval, Task};
 use crate::portability::Status;
 use crate::unit::{Action, Advice, UnitKind, Verdict};
 
@@ -29,7 +29,8 @@ pub fn advise(case: &Case<'_>) -> (Advice, Option<Gain>) {
         UnitKind::Route | UnitKind::Middleware => Called::ByTheFrontDoor,
         UnitKind::CallSite | UnitKind::Function | UnitKind::Module => Called::ByNode,
     };
-    let gain = |becomes| case.cost.and_then(|cost| model::gain(cost, case.candidate.work, becomes, called, case.bytes));
+    let task = Task { work: case.candidate.work, package: remedy.map(|(package, _)| package) };
+    let gain = |becomes| case.cost.and_then(|cost| model::gain(cost, task, becomes, called, case.bytes));
     let rust = gain(Becomes::Rust);
     let mut against = against(case);
     let blocked_inside = blocked(case, true);

@@ -20,6 +20,8 @@ pub struct Constants {
     pub measured_on: String,
     /// How many times faster than V8 a Rust component does a kind of work.
     pub speedup: FxHashMap<Work, Interval>,
+    /// The same for packages that were measured themselves against their crates.
+    pub packages: FxHashMap<String, Interval>,
     /// How many times slower than V8 a JavaScript component is.
     pub javascript_component_slowdown: Interval,
     /// A call of a component that Coracle's front door makes anyway, in µs.
@@ -40,10 +42,20 @@ pub fn constants() -> &'static Constants {
     &CONSTANTS
 }
 
-/// How many times faster than V8 a Rust component does some work.
+/// How many times faster than V8 a Rust component does the work of a package, or else work of a kind.
 #[must_use]
-pub fn speedup(work: Work) -> Interval {
+pub fn speedup(work: Work, package: Option<&str>) -> Interval {
+    if let Some(measured) = package.and_then(|package| constants().packages.get(package)) {
+        return *measured;
+    }
     constants().speedup.get(&work).copied().unwrap_or([0.5, 1.5])
+}
+
+/// What kind of work is to be moved, and whose.
+#[derive(Clone, Copy, Debug)]
+pub struct Task<'t> {
+    pub work: Work,
+    pub package: Option<&'t str>,
 }
 
 /// What the work becomes.
@@ -83,11 +95,12 @@ pub struct Gain {
 
 /// The gain of moving what costs `cost`; absent when the time of a call isn't known. `bytes` in and out of a call.
 #[must_use]
-pub fn gain(cost: &Cost, work: Work, becomes: Becomes, called: Called, bytes: Interval) -> Option<Gain> {
+pub fn gain(cost: &Cost, task: Task<'_>, becomes: Becomes, called: Called, bytes: Interval) -> Option<Gain> {
+    let Task { work, package } = task;
     let time = cost.per_call_us?;
     let constants = constants();
     let speedup = match becomes {
-        Becomes::Rust => speedup(work),
+        Becomes::Rust => speedup(work, package),
         Becomes::JavascriptComponent => {
             let [low, high] = constants.javascript_component_slowdown;
             [1.0 / high, 1.0 / low]
@@ -127,15 +140,27 @@ mod tests {
 
     #[test]
     fn computing_javascript_as_a_javascript_component_loses() {
-        let gain =
-            gain(&cost(5_000.0, 0.5), Work::Numeric, Becomes::JavascriptComponent, Called::ByTheFrontDoor, [0.0, 0.0]);
+        let gain = gain(
+            &cost(5_000.0, 0.5),
+            Task { work: Work::Numeric, package: None },
+            Becomes::JavascriptComponent,
+            Called::ByTheFrontDoor,
+            [0.0, 0.0],
+        );
         let [_, best] = gain.unwrap().per_call_us;
         assert!(best < -5_000.0, "{best}");
     }
 
     #[test]
     fn a_cheap_call_is_not_worth_a_hop() {
-        let gain = gain(&cost(3.0, 0.3), Work::Text, Becomes::Rust, Called::ByNode, [100.0, 100.0]).unwrap();
+        let gain = gain(
+            &cost(3.0, 0.3),
+            Task { work: Work::Text, package: None },
+            Becomes::Rust,
+            Called::ByNode,
+            [100.0, 100.0],
+        )
+        .unwrap();
         let [_, best] = gain.per_call_us;
         assert!(best < 0.0, "{gain:?}");
     }
@@ -143,7 +168,10 @@ mod tests {
     #[test]
     fn without_a_time_there_is_no_gain() {
         let cost = Cost { share: 0.9, ..Cost::default() };
-        assert_eq!(gain(&cost, Work::Text, Becomes::Rust, Called::ByNode, [0.0, 0.0]), None);
+        assert_eq!(
+            gain(&cost, Task { work: Work::Text, package: None }, Becomes::Rust, Called::ByNode, [0.0, 0.0]),
+            None
+        );
     }
 
     #[test]

@@ -60,7 +60,10 @@ fn gain(known: &Known<'_>) -> Term {
         (None, None) => match known.cost {
             // Its time is known and its calls are not: half of what there would be without any boundary.
             Some(cost) => {
-                let [slow, fast] = model::speedup(known.candidate.work);
+                let [slow, fast] = model::speedup(
+                    known.candidate.work,
+                    known.candidate.packages.first().map(|used| used.name.as_str()),
+                );
                 let saved = middle([1.0 - 1.0 / slow, 1.0 - 1.0 / fast]);
                 (
                     0.5 * cost.share * saved,
