@@ -3,12 +3,11 @@
 
 use crate::facts::{NodeKind, Registration, Target};
 use crate::graph::{Graph, Place};
-use crate::project::Project;
+use crate::project::{NextKind, Project, next_kind};
 use crate::walk::{File, Resolved};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::path::Path;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -60,35 +59,6 @@ pub struct Route {
     pub path: String,
     /// Where it is registered: file and line.
     pub registered: (u32, u32),
-}
-
-/// What a file of a Next.js project answers, by its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NextKind {
-    /// `pages/api/**`: the default export.
-    Api,
-    /// `app/**/route.*`: exports by method.
-    Handlers,
-    /// `middleware.*`
-    Middleware,
-}
-
-/// What Next.js takes a file for; `path` is relative to its package.
-#[must_use]
-pub fn next_kind(path: &Path) -> Option<NextKind> {
-    let text = path.to_string_lossy().replace('\\', "/");
-    let text = text.strip_prefix("src/").unwrap_or(&text);
-    let (stem, extension) = text.rsplit_once('.')?;
-    if !matches!(extension, "js" | "ts" | "jsx" | "tsx" | "mjs") {
-        return None;
-    }
-    if stem.starts_with("pages/api/") {
-        return Some(NextKind::Api);
-    }
-    if stem.starts_with("app/") && stem.ends_with("/route") {
-        return Some(NextKind::Handlers);
-    }
-    (stem == "middleware" || stem == "proxy").then_some(NextKind::Middleware)
 }
 
 /// Every route and middleware of the project's own files.
@@ -312,6 +282,7 @@ fn join(prefix: &str, path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn next_finds_what_answers_by_its_place() {

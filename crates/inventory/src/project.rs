@@ -279,9 +279,38 @@ fn next_routes(dir: &Path) -> Vec<PathBuf> {
     let files = directories(dir).flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok));
     let mut found: Vec<PathBuf> = files
         .map(|entry| entry.path())
-        .filter(|path| crate::frameworks::next_kind(path.strip_prefix(dir).unwrap_or(path)).is_some())
+        .filter(|path| next_kind(path.strip_prefix(dir).unwrap_or(path)).is_some())
         .take(10_000)
         .collect();
     found.sort();
     found
+}
+
+/// What a file of a Next.js project answers, by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextKind {
+    /// `pages/api/**`: the default export.
+    Api,
+    /// `app/**/route.*`: exports by method.
+    Handlers,
+    /// `middleware.*`
+    Middleware,
+}
+
+/// What Next.js takes a file for; `path` is relative to its package.
+#[must_use]
+pub fn next_kind(path: &Path) -> Option<NextKind> {
+    let text = path.to_string_lossy().replace('\\', "/");
+    let text = text.strip_prefix("src/").unwrap_or(&text);
+    let (stem, extension) = text.rsplit_once('.')?;
+    if !matches!(extension, "js" | "ts" | "jsx" | "tsx" | "mjs") {
+        return None;
+    }
+    if stem.starts_with("pages/api/") {
+        return Some(NextKind::Api);
+    }
+    if stem.starts_with("app/") && stem.ends_with("/route") {
+        return Some(NextKind::Handlers);
+    }
+    (stem == "middleware" || stem == "proxy").then_some(NextKind::Middleware)
 }

@@ -1,5 +1,6 @@
+//! What is found in single sources: imports through variables, hazards, exports, state.
+//! Called by nobody; whole projects are in tests/it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
-//! What is found in single sources.
 
 use super::*;
 use crate::facts::{Imported, NodeKind, Target, Used};
