@@ -28,6 +28,16 @@ Examples:
 
 Signals: SIGINT and SIGTERM drain and end with 0 (a second one ends at once), SIGHUP reloads.";
 
+const INVENTORY_EXAMPLES: &str = "\
+Examples:
+  coracle inventory                                    read the project of this directory
+  coracle inventory --record -- node server.js         run it, put load on it, press Ctrl-C
+  coracle inventory --drive 'npm run load' --report out.html -- node server.js
+  coracle inventory --profile a.cpuprofile --coverage coverage/tmp --report out.json
+  coracle inventory --since main --report comment.md   only what changed since main
+
+A report's form follows its name: .html, .json, .md, .sarif.";
+
 /// Run WebAssembly components beside your Node.js services, with exactly the rights you grant
 #[derive(Debug, Parser)]
 #[command(name = "coracle", bin_name = "coracle", version, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
@@ -39,7 +49,7 @@ pub struct Options {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Find the work of a Node project that is worth moving to components, with evidence
-    Inventory(Box<crate::commands::inventory::Options>),
+    Inventory(Box<Inventory>),
     /// Serve an app, or a single component, over HTTP
     Up(Box<Up>),
     /// Check a manifest and its components without running anything
@@ -52,6 +62,72 @@ pub enum Command {
     Doctor(Doctor),
     /// Print completions for a shell
     Completions(Completions),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = INVENTORY_EXAMPLES)]
+pub struct Inventory {
+    /// The project: a directory with a package.json
+    #[arg(value_name = "PATH", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub path: PathBuf,
+    /// Where execution begins; may be given several times [default: what package.json says]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub entry: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Write a report; may be given several times
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Vec<PathBuf>,
+    /// How many units the table shows
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub top: usize,
+    /// Only units whose lines have changed since a revision of git
+    #[arg(long, value_name = "REV")]
+    pub since: Option<String>,
+    /// Read every file anew, and keep nothing for the next run
+    #[arg(long)]
+    pub no_cache: bool,
+    #[command(flatten)]
+    pub measurements: Measurements,
+    #[command(flatten)]
+    pub recording: Recording,
+}
+
+/// Files that were recorded before.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Measurements")]
+pub struct Measurements {
+    /// A V8 CPU profile (node --cpu-prof); may be given several times
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub profile: Vec<PathBuf>,
+    /// A directory of V8 coverage (NODE_V8_COVERAGE), for exact counts of calls
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub coverage: Vec<PathBuf>,
+    /// A V8 heap profile (node --heap-prof)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub heap: Vec<PathBuf>,
+    /// Gains measured after a move: JSON, from a unit's id to the saved part of the busy time
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub measured: Option<PathBuf>,
+}
+
+/// A run to be recorded.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Recording")]
+pub struct Recording {
+    /// Start the app with profilers, and end it after --drive, --for or Ctrl-C
+    #[arg(long, requires = "command")]
+    pub record: bool,
+    /// A command that puts load on the app; $URL says where the app listens
+    #[arg(long, value_name = "COMMAND", requires = "command")]
+    pub drive: Option<String>,
+    /// How long to record
+    #[arg(long = "for", value_name = "TIME", requires = "command", value_parser = values::duration)]
+    pub length: Option<Duration>,
+    /// The app, behind --
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
 }
 
 #[derive(Debug, Args)]

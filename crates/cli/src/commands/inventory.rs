@@ -4,92 +4,15 @@
 
 mod record;
 
+use crate::args::{Inventory as Options, Recording};
 use crate::exit::{Exit, Failure};
-use crate::{output, values};
+use crate::output;
 use anyhow::Context as _;
-use clap::ValueHint;
 use coracle_inventory::{Inventory, Progress, report, since};
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
-
-const EXAMPLES: &str = "\
-Examples:
-  coracle inventory                                    read the project of this directory
-  coracle inventory --record -- node server.js         run it, put load on it, press Ctrl-C
-  coracle inventory --drive 'npm run load' --report out.html -- node server.js
-  coracle inventory --profile a.cpuprofile --coverage coverage/tmp --report out.json
-  coracle inventory --since main --report comment.md   only what changed since main
-
-A report's form follows its name: .html, .json, .md, .sarif.";
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
-pub struct Options {
-    /// The project: a directory with a package.json
-    #[arg(value_name = "PATH", default_value = ".", value_hint = ValueHint::DirPath)]
-    path: PathBuf,
-    /// Where execution begins; may be given several times [default: what package.json says]
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    entry: Vec<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    /// Write a report; may be given several times
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    report: Vec<PathBuf>,
-    /// How many units the table shows
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    top: usize,
-    /// Only units whose lines have changed since a revision of git
-    #[arg(long, value_name = "REV")]
-    since: Option<String>,
-    /// Read every file anew, and keep nothing for the next run
-    #[arg(long)]
-    no_cache: bool,
-    #[command(flatten)]
-    measurements: Measurements,
-    #[command(flatten)]
-    recording: Recording,
-}
-
-/// Files that were recorded before.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Measurements")]
-struct Measurements {
-    /// A V8 CPU profile (node --cpu-prof); may be given several times
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    profile: Vec<PathBuf>,
-    /// A directory of V8 coverage (NODE_V8_COVERAGE), for exact counts of calls
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    coverage: Vec<PathBuf>,
-    /// A V8 heap profile (node --heap-prof)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    heap: Vec<PathBuf>,
-    /// Gains measured after a move: JSON, from a unit's id to the saved part of the busy time
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    measured: Option<PathBuf>,
-}
-
-/// A run to be recorded.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Recording")]
-struct Recording {
-    /// Start the app with profilers, and end it after --drive, --for or Ctrl-C
-    #[arg(long, requires = "command")]
-    record: bool,
-    /// A command that puts load on the app; $URL says where the app listens
-    #[arg(long, value_name = "COMMAND", requires = "command")]
-    drive: Option<String>,
-    /// How long to record
-    #[arg(long = "for", value_name = "TIME", requires = "command", value_parser = values::duration)]
-    length: Option<Duration>,
-    /// The app, behind --
-    #[arg(last = true, value_name = "COMMAND")]
-    command: Vec<String>,
-}
 
 pub fn run(options: &Options) -> Result<Exit, Failure> {
     if !options.path.is_dir() {
