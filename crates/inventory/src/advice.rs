@@ -42,6 +42,9 @@ pub fn advise(case: &Case<'_>) -> (Advice, Option<Gain>) {
         against.push(format!("it uses {api} itself: that part has to stay in Node"));
     }
     let gain = if action == Action::Move { gain(Becomes::JavascriptComponent) } else { rust };
+    if action != Action::Leave && gain.as_ref().is_some_and(|gain| gain.of_busy[1] <= 0.0) {
+        against.push("it would cost CPU time: only its isolation speaks for it".to_owned());
+    }
     let verdict = verdict(case, action, gain.as_ref());
     (Advice { action, verdict, summary, reasons, against }, gain)
 }
@@ -116,9 +119,14 @@ fn plain(case: &Case<'_>, gain: Option<&Gain>) -> (Action, String, Vec<String>) 
             let text = format!("leave it: {:.1} % of the busy time are too little to gain from", share * 100.0);
             (Action::Leave, text, reasons)
         }
-        (Some(_), Some(gain)) if computes && gain.of_busy[1] > WORTH => {
-            (Action::Rewrite, "rewrite it in Rust: it computes, and that pays for the boundary".to_owned(), reasons)
-        }
+        (Some(_), Some(gain)) if computes && gain.of_busy[1] > WORTH => (
+            Action::Rewrite,
+            match gain.of_busy {
+                [low, _] if low > 0.0 => "rewrite it in Rust: it computes, and that pays for the boundary".to_owned(),
+                _ => "try it in Rust: it computes, which may pay for the boundary or not".to_owned(),
+            },
+            reasons,
+        ),
         (Some(_), Some(_)) if computes => {
             (Action::Leave, "leave it: each call is too short to pay for the boundary".to_owned(), reasons)
         }
@@ -147,14 +155,13 @@ fn plain(case: &Case<'_>, gain: Option<&Gain>) -> (Action, String, Vec<String>) 
 }
 
 fn verdict(case: &Case<'_>, action: Action, gain: Option<&Gain>) -> Verdict {
-    let isolated = !case.isolation.is_empty();
     match (action, gain) {
         (Action::Leave, _) => {
             let native = case.candidate.packages.iter().any(|used| used.work == Work::Native);
             if native { Verdict::NotYet } else { Verdict::Never }
         }
         (_, Some(gain)) if gain.of_busy[0] > WORTH => Verdict::Now,
-        (_, Some(gain)) if gain.of_busy[1] > 0.0 || isolated => Verdict::Prototype,
+        (_, Some(gain)) if gain.of_busy[1] > 0.0 => Verdict::Prototype,
         (_, None) => Verdict::Prototype,
         (_, Some(_)) => Verdict::NotYet,
     }
