@@ -96,12 +96,18 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let mut session = Session::start(&mut prepared)?;
     table::head(options.json, &session.start);
     for attack in chosen {
-        let row = perform(&session, attack, &times);
+        let mut row = perform(&session, attack, &times);
         table::row(options.json, &row, !options.quick);
-        if !row.is_past() {
+        let again = options.quick && !row.wrong().is_empty();
+        if again || !row.is_past() {
             // What one case left behind is not held against the next.
             session.stop().map_or_else(|error| table::note(options.json, &error), drop);
             session = Session::start(&mut prepared)?;
+        }
+        if again {
+            // A second is short on a machine that others use: the quick form fails when a case fails twice.
+            row = perform(&session, attack, &times);
+            table::row(options.json, &row, !options.quick);
         }
         rows.push(row);
     }
