@@ -350,6 +350,9 @@ impl Flights {
         for flight in flights {
             flight.broken.store(true, Ordering::Release);
             flight.free_place();
+            // Whose time is up is known, also among several: running it again would only take as long again.
+            let late = *cause == Cause::Deadline && flight.state().until <= Instant::now();
+            let blame = if late { Blame::Guest } else { blame };
             let stage = match flight.phase() {
                 Phase::Starting => Stage::Instantiate,
                 // The instance has ended before it took this one: another instance will.
