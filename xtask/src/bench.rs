@@ -9,7 +9,7 @@
 
 mod cases;
 mod contender;
-mod gate;
+pub mod gate;
 mod install;
 mod load;
 mod node;

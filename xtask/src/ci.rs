@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use coracle_toolchain::seconds;
 
+use crate::bench::gate;
 use crate::workspace::Workspace;
 use crate::{accept, guests, tidy, tools};
 
@@ -32,12 +33,24 @@ pub enum Step {
     Doc,
     /// cargo-deny, where it is installed
     Deny,
+    /// Instructions a request against the baseline, in a quick build
+    Gate,
     /// coracle as its users meet it, with a tenth of the load, and as attackers do
     Accept,
 }
 
-const ALL: [Step; 9] =
-    [Step::Tools, Step::Fmt, Step::Tidy, Step::Clippy, Step::Guests, Step::Test, Step::Doc, Step::Deny, Step::Accept];
+const ALL: [Step; 10] = [
+    Step::Tools,
+    Step::Fmt,
+    Step::Tidy,
+    Step::Clippy,
+    Step::Guests,
+    Step::Test,
+    Step::Doc,
+    Step::Deny,
+    Step::Gate,
+    Step::Accept,
+];
 
 /// The parts of `accept` that judge by what happens. Reloads under load are judged by deadlines too, and want a machine of
 /// their own: `cargo xtask accept reload`.
@@ -100,6 +113,9 @@ fn perform(step: Step, workspace: &Workspace) -> Result<()> {
             let mut doc = Command::new("cargo");
             doc.args(["doc", "--workspace", "--no-deps", "--locked", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings");
             finish(doc.current_dir(root))
+        }
+        Step::Gate => {
+            gate::run(workspace, &gate::Options { bless: false, quick: true, if_comparable: true, keep: None })
         }
         Step::Accept => {
             let parts = accept::Options { special: None, parts: PARTS.to_vec(), quick: true, json: false };

@@ -9,6 +9,7 @@
 use crate::compile::Cache;
 use crate::egress::Client;
 use crate::limits::Budget;
+use crate::machine;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -25,12 +26,13 @@ pub struct Settings {
     pub cache_dir: Option<PathBuf>,
     /// Bytes that all instances together may hold.
     pub memory: u64,
-    /// Instances that may exist at the same time.
+    /// Instances that may exist at the same time; fewer where `memory` has less than 1 MiB for each, but 64 at least.
     pub instances: u32,
     /// Allocates each instance by itself: for tools that can't bear large reservations.
     pub on_demand: bool,
     /// Bytes of each linear memory that stay mapped for the next instance in its place; only what was written is reset.
-    /// Faster, and holds up to `instances` times this much more. 4 MiB; 0 gives all pages back after each instance.
+    /// Faster. 4 MiB at most, and what an eighth of `memory` has for each instance, but 256 KiB at least; 0 gives all pages
+    /// back after each instance.
     pub keep_resident: usize,
     /// How long a guest computes before it lets its neighbours run. 1 ms.
     pub slice: Duration,
@@ -46,7 +48,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             cache_dir: None,
-            memory: three_quarters_of_ram(),
+            memory: machine::memory() / 4 * 3,
             instances: 1000,
             on_demand: false,
             keep_resident: 4 << 20,
@@ -54,6 +56,18 @@ impl Default for Settings {
             heap: None,
             compiler: None,
         }
+    }
+}
+
+impl Settings {
+    /// With as many instances, each keeping as much, as its memory has room for: each place may in time have held a large
+    /// instance, and keeps its share of that.
+    fn within_memory(&self) -> Self {
+        let room = u32::try_from(self.memory >> 20).unwrap_or(u32::MAX);
+        let instances = self.instances.min(room.max(64));
+        let share = self.memory / 8 / u64::from(instances.max(1));
+        let keep_resident = self.keep_resident.min(usize::try_from(share).unwrap_or(usize::MAX).max(256 << 10));
+        Self { instances, keep_resident, ..self.clone() }
     }
 }
 
@@ -103,6 +117,7 @@ impl Engine {
     /// When the machine lacks what the runtime needs.
     pub fn new(settings: &Settings) -> Result<Self, EngineError> {
         raise_descriptors();
+        let settings = &settings.within_memory();
         let concurrent = runtime(settings, Mode::Concurrent).map_err(EngineError::Runtime)?;
         let ticker = Ticker::start(&concurrent, settings).map_err(EngineError::Thread)?;
         let client = Client::new().map_err(|error| EngineError::Client(error.into()))?;
@@ -238,9 +253,6 @@ fn pool(settings: &Settings) -> PoolingAllocationConfig {
         .max_component_instance_size(4 << 20)
         .table_elements(1 << 16);
     if settings.keep_resident > 0 {
-        // What idle places keep is an eighth of the memory at most.
-        let kept = (settings.memory / 8).checked_div(settings.keep_resident as u64).unwrap_or(0);
-        pool.max_unused_warm_slots(u32::try_from(kept.clamp(4, 100)).unwrap_or(100));
         // Measured: docs/design/001. Pages stay mapped, and only those that the kernel knows to be dirty are reset.
         pool.linear_memory_keep_resident(settings.keep_resident)
             .table_keep_resident(64 << 10)
@@ -263,10 +275,6 @@ fn raise_descriptors() {
     {
         tracing::debug!(%error, soft, "the limit of descriptors could not be raised");
     }
-}
-
-fn three_quarters_of_ram() -> u64 {
-    nix::sys::sysinfo::sysinfo().map_or(1 << 30, |info| info.ram_total() / 4 * 3)
 }
 
 /// Takes what is to be dropped and drops it.

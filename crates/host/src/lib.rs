@@ -22,6 +22,7 @@ mod lane;
 mod limits;
 mod link;
 mod logs;
+mod machine;
 mod meter;
 mod plugin;
 mod pool;
