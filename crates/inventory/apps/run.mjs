@@ -73,7 +73,8 @@ async function node(name, app, dir, content) {
 async function front(name, content, upstream, moved) {
   const manifest = join(mkdtempSync(join(work, 'front-')), 'coracle.toml');
   const component = moved === undefined ? '' : `[component.unit]\nsource = "${wasm}"\nenv = { APP = "${name}" }\nreuse = { requests = 1000000 }\n[component.unit.grants]\nfiles = [{ from = "${content}", to = "/content" }]\n[component.unit.limits]\nmemory = "256MiB"\ncpu_per_request = "10s"\ndeadline = "30s"\n[[route]]\npath = "${moved}"\nto = "unit"\n`;
-  writeFileSync(manifest, `name = "front"\n${component}[[route]]\npath = "/*"\nto = "node"\n[upstream.node]\nurl = "${upstream}"\n`);
+  const rest = moved === '/*' ? '' : '[[route]]\npath = "/*"\nto = "node"\n';
+  writeFileSync(manifest, `name = "front"\n${component}${rest}[upstream.node]\nurl = "${upstream}"\n`);
   const child = spawn(frontDoor, ['up', manifest, '--listen', '127.0.0.1:0', '--no-admin', '--quiet'], { stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
   const base = await new Promise((resolve, reject) => {

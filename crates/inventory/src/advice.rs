@@ -19,6 +19,8 @@ pub struct Case<'c> {
     pub cost: Option<&'c Cost>,
     pub bytes: Interval,
     pub isolation: &'c [String],
+    /// What Node does around a route for a request, in µs; zero when it is not known.
+    pub around_us: f64,
 }
 
 /// The advice and what it would gain.
@@ -29,7 +31,7 @@ pub fn advise(case: &Case<'_>) -> (Advice, Option<Gain>) {
         UnitKind::Route | UnitKind::Middleware => Called::ByTheFrontDoor,
         UnitKind::CallSite | UnitKind::Function | UnitKind::Module => Called::ByNode,
     };
-    let task = Task { work: case.candidate.work, package: remedy.map(|(package, _)| package) };
+    let task = Task { work: case.candidate.work, package: remedy.map(|(package, _)| package), around_us: case.around_us };
     let gain = |becomes| case.cost.and_then(|cost| model::gain(cost, task, becomes, called, case.bytes));
     let rust = gain(Becomes::Rust);
     let mut against = against(case);
@@ -71,7 +73,7 @@ fn packaged(case: &Case<'_>, package: &str, remedy: Remedy, gain: Option<&Gain>)
     let krate = format!("{} {}", known.krate, known.crate_version);
     let mut reasons = reasons(case);
     reasons.extend(known.differences.iter().map(|difference| format!("{package} and {}: {difference}", known.krate)));
-    let cold = case.cost.is_some_and(|cost| cost.share < WORTH) || gain.is_some_and(|gain| gain.of_busy[1] <= 0.0);
+    let cold = case.cost.is_some_and(|cost| cost.share < WORTH) || gain.is_some_and(|gain| gain.of_work[1] <= 0.0);
     let route = matches!(case.candidate.kind, UnitKind::Route | UnitKind::Middleware);
     match remedy {
         Remedy::Adopt if cold && case.isolation.is_empty() => (
@@ -119,9 +121,9 @@ fn plain(case: &Case<'_>, gain: Option<&Gain>) -> (Action, String, Vec<String>) 
             let text = format!("leave it: {:.1} % of the busy time are too little to gain from", share * 100.0);
             (Action::Leave, text, reasons)
         }
-        (Some(_), Some(gain)) if computes && gain.of_busy[1] > WORTH => (
+        (Some(_), Some(gain)) if computes && gain.of_work[1] > WORTH => (
             Action::Rewrite,
-            match gain.of_busy {
+            match gain.of_work {
                 [low, _] if low > 0.0 => "rewrite it in Rust: it computes, and that pays for the boundary".to_owned(),
                 _ => "try it in Rust: it computes, which may pay for the boundary or not".to_owned(),
             },

@@ -53,6 +53,8 @@ pub struct Costs {
     pub calls: FxHashMap<Place, u64>,
     pub allocated: FxHashMap<Place, u64>,
     pub flame: Vec<Flame>,
+    /// What the process does for a request outside of every handler, in µs; absent when requests were not recorded.
+    pub around_us: Option<f64>,
 }
 
 /// A box of the flame graph: a call stack merged by function.
@@ -69,6 +71,13 @@ pub struct Flame {
 }
 
 impl Costs {
+    /// Shares what is in no handler among the requests.
+    pub fn share_around(&mut self, handlers: &[Place], requests: u64) {
+        let within: f64 = handlers.iter().filter_map(|place| self.times.get(place)).map(|time| time.inclusive_us).sum();
+        let outside = (self.busy_us - within).max(0.0);
+        self.around_us = (self.profiled && requests > 0).then(|| outside / requests as f64);
+    }
+
     /// What a place costs, if anything was measured.
     #[must_use]
     pub fn of(&self, place: Place) -> Option<Cost> {

@@ -5,8 +5,8 @@ use crate::cache::Cache;
 use crate::collect::{self, Candidate};
 use crate::cost::{Cost, Costs};
 use crate::crates;
-use crate::frameworks;
-use crate::graph::Graph;
+use crate::frameworks::{self, Framework};
+use crate::graph::{Graph, Place};
 use crate::measure::{self, Recorded};
 use crate::model::{self, Interval};
 use crate::notes::{Note, NoteKind};
@@ -15,7 +15,7 @@ use crate::project::Project;
 use crate::score::{Known, score};
 use crate::unit::{Action, Inventory, Rests, Sample, Scope, Unit, UnitKind, Verdict};
 use crate::walk::{self, Progress, Sources};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// What to read.
@@ -59,8 +59,12 @@ pub fn run(options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> Inventory
     let graph = Graph::new(&sources);
     let files = measure::Files { profiles: &options.profiles, coverage: &options.coverage, heaps: &options.heaps };
     let routes = frameworks::routes(&graph, &project);
-    let costs = measure::read(files, &graph, &routes, &mut notes);
+    let mut costs = measure::read(files, &graph, &routes, &mut notes);
     let requests = measure::requests(&options.requests, &mut notes);
+    let answering = routes.iter().filter(|route| route.framework != Framework::React).map(|route| route.place);
+    let answering: BTreeSet<Place> = answering.collect();
+    let handlers: Vec<Place> = answering.into_iter().collect();
+    costs.share_around(&handlers, requests.iter().map(|recorded| recorded.count).sum());
     let candidates = collect::candidates(&graph, &routes, &costs);
     let known = Joined { sources: &sources, costs: &costs, requests: &requests, measured: &options.measured };
     let mut units: Vec<Unit> = candidates.iter().map(|candidate| known.unit(candidate)).collect();
@@ -166,7 +170,9 @@ impl Joined<'_> {
         let cost = self.cost(candidate);
         let isolation = isolation(candidate);
         let (bytes, bytes_from, samples) = self.traffic(candidate);
-        let case = Case { candidate, cost: cost.as_ref(), bytes, isolation: &isolation };
+        let whole = candidate.kind == UnitKind::Route;
+        let around_us = self.costs.around_us.filter(|_| whole).unwrap_or(0.0);
+        let case = Case { candidate, cost: cost.as_ref(), bytes, isolation: &isolation, around_us };
         let (advice, gain) = advise(&case);
         let measured_gain = self.measured.get(&id).copied();
         let score = score(&Known {

@@ -55,7 +55,8 @@ fn gain(known: &Known<'_>) -> Term {
         (None, Some(gain)) => {
             let [low, high] = gain.of_busy;
             let text = format!("{:.1} to {:.1} % of the busy time: {}", low * 100.0, high * 100.0, gain.formula);
-            (middle([low.max(-1.0), high]), text)
+            let [least, most] = gain.of_work;
+            (middle([least.max(-1.0), most]), text)
         }
         (None, None) => match known.cost {
             // Its time is known and its calls are not: half of what there would be without any boundary.
