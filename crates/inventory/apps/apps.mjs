@@ -81,9 +81,9 @@ export const apps = {
  */
 export async function prepare(name, content, dir, base, ask) {
   if (name === 'reveal-md') {
-    put(content, 'mark.md', '---\ntitle: "@TITLE@"\nrevealOptions:\n  mark: "@OPTIONS@"\n---\n@TEXT@');
+    put(content, 'mark.md', '---\ntitle: "@TITLE@"\nrevealOptions:\n  mark: "@OPTIONS@"\n---\n\n@TEXT@\n');
     const { text } = await ask(base, '/mark.md');
-    put(content, '.page', text.replace('{"mark":"@OPTIONS@"}', '@OPTIONS@'));
+    put(content, '.page', text.replace('"mark":"@OPTIONS@"', '@OPTIONS@').replace(/\n@TEXT@\n/, '@TEXT@'));
   }
   if (name === 'raneto') {
     const { text } = await ask(base, '/?search=raneto');

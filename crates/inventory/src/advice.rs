@@ -5,8 +5,8 @@ use crate::collect::{Candidate, heat};
 use crate::cost::Cost;
 use crate::crates::{self, Remedy, Work};
 use crate::model::{self, Becomes, Called, Gain, Interval, Task};
-use crate::portability::Status;
-use crate::unit::{Action, Advice, UnitKind, Verdict};
+use crate::portability::{self, Status};
+use crate::unit::{Action, Advice, Reach, UnitKind, Verdict};
 
 /// Less of the busy time than this is not worth a person's day.
 pub const WORTH: f64 = 0.02;
@@ -21,6 +21,8 @@ pub struct Case<'c> {
     pub isolation: &'c [String],
     /// What Node does around a route for a request, in µs; zero when it is not known.
     pub around_us: f64,
+    /// The part of its time that goes into the packages it uses; 1 when its work is its own.
+    pub part: f64,
 }
 
 /// The advice and what it would gain.
@@ -31,7 +33,12 @@ pub fn advise(case: &Case<'_>) -> (Advice, Option<Gain>) {
         UnitKind::Route | UnitKind::Middleware => Called::ByTheFrontDoor,
         UnitKind::CallSite | UnitKind::Function | UnitKind::Module => Called::ByNode,
     };
-    let task = Task { work: case.candidate.work, package: remedy.map(|(package, _)| package), around_us: case.around_us };
+    let task = Task {
+        work: case.candidate.work,
+        package: remedy.map(|(package, _)| package),
+        around_us: case.around_us,
+        part: case.part,
+    };
     let gain = |becomes| case.cost.and_then(|cost| model::gain(cost, task, becomes, called, case.bytes));
     let rust = gain(Becomes::Rust);
     let mut against = against(case);
@@ -232,7 +239,8 @@ fn unknown(case: &Case<'_>) -> usize {
 /// A blocked API that is reached; `inside` asks for those that no dependency brings in.
 fn blocked(case: &Case<'_>, inside: bool) -> Option<String> {
     let blocked = case.candidate.reaches.iter().filter(|reach| reach.status == Status::Blocked);
-    blocked.filter(|reach| !inside || reach.by_package.is_none()).map(|reach| reach.api.clone()).next()
+    let stays = |reach: &&Reach| reach.by_package.is_none() && !portability::only_in_javascript(&reach.api);
+    blocked.filter(|reach| !inside || stays(reach)).map(|reach| reach.api.clone()).next()
 }
 
 /// At most four names.

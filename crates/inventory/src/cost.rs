@@ -53,8 +53,6 @@ pub struct Costs {
     pub calls: FxHashMap<Place, u64>,
     pub allocated: FxHashMap<Place, u64>,
     pub flame: Vec<Flame>,
-    /// What the process does for a request outside of every handler, in µs; absent when requests were not recorded.
-    pub around_us: Option<f64>,
 }
 
 /// A box of the flame graph: a call stack merged by function.
@@ -71,11 +69,16 @@ pub struct Flame {
 }
 
 impl Costs {
-    /// Shares what is in no handler among the requests.
-    pub fn share_around(&mut self, handlers: &[Place], requests: u64) {
-        let within: f64 = handlers.iter().filter_map(|place| self.times.get(place)).map(|time| time.inclusive_us).sum();
-        let outside = (self.busy_us - within).max(0.0);
-        self.around_us = (self.profiled && requests > 0).then(|| outside / requests as f64);
+    /// What the process does around a route's own work for a request, in µs; zero when requests were not recorded. `handlers`
+    /// are those that answer alone; whatever runs for every request (middleware, the framework) is around all of them.
+    #[must_use]
+    pub fn around_us(&self, route: Place, handlers: &[Place], requests: u64) -> f64 {
+        let time = |place: &Place| self.times.get(place).map_or(0.0, |time| time.inclusive_us);
+        let alone: f64 = handlers.iter().filter(|place| **place != route).map(time).sum::<f64>() + time(&route);
+        if requests == 0 || !self.profiled {
+            return 0.0;
+        }
+        (self.busy_us - alone).max(0.0) / requests as f64
     }
 
     /// What a place costs, if anything was measured.

@@ -51,6 +51,16 @@ pub fn speedup(work: Work, package: Option<&str>) -> Interval {
     constants().speedup.get(&work).copied().unwrap_or([0.5, 1.5])
 }
 
+/// How many times faster the whole gets when its parts do.
+fn mixed(work: Interval, rest: Interval, part: f64) -> Interval {
+    let part = part.clamp(0.0, 1.0);
+    let whole = |at: usize| -> f64 {
+        let pick = |pair: Interval| pair.get(at).copied().unwrap_or(1.0);
+        1.0 / (part / pick(work) + (1.0 - part) / pick(rest))
+    };
+    [whole(0), whole(1)]
+}
+
 /// What kind of work is to be moved, and whose.
 #[derive(Clone, Copy, Debug)]
 pub struct Task<'t> {
@@ -58,6 +68,8 @@ pub struct Task<'t> {
     pub package: Option<&'t str>,
     /// What Node does around it for a request, in µs: HTTP, the framework, middleware. Zero for what is no route.
     pub around_us: f64,
+    /// The part of the time that is work of this kind, 0 to 1; the rest is glue.
+    pub part: f64,
 }
 
 /// What the work becomes.
@@ -105,11 +117,11 @@ pub struct Gain {
 /// The gain of moving what costs `cost`; absent when the time of a call isn't known. `bytes` in and out of a call.
 #[must_use]
 pub fn gain(cost: &Cost, task: Task<'_>, becomes: Becomes, called: Called, bytes: Interval) -> Option<Gain> {
-    let Task { work, package, around_us } = task;
+    let Task { work, package, around_us, part } = task;
     let time = cost.per_call_us?;
     let constants = constants();
     let speedup = match becomes {
-        Becomes::Rust => speedup(work, package),
+        Becomes::Rust => mixed(speedup(work, package), speedup(Work::Glue, None), part),
         Becomes::JavascriptComponent => {
             let [low, high] = constants.javascript_component_slowdown;
             [1.0 / high, 1.0 / low]
@@ -162,7 +174,7 @@ mod tests {
     fn computing_javascript_as_a_javascript_component_loses() {
         let gain = gain(
             &cost(5_000.0, 0.5),
-            Task { work: Work::Numeric, package: None, around_us: 0.0 },
+            Task { work: Work::Numeric, package: None, around_us: 0.0, part: 1.0 },
             Becomes::JavascriptComponent,
             Called::ByTheFrontDoor,
             [0.0, 0.0],
@@ -175,7 +187,7 @@ mod tests {
     fn a_cheap_call_is_not_worth_a_hop() {
         let gain = gain(
             &cost(3.0, 0.3),
-            Task { work: Work::Text, package: None, around_us: 0.0 },
+            Task { work: Work::Text, package: None, around_us: 0.0, part: 1.0 },
             Becomes::Rust,
             Called::ByNode,
             [100.0, 100.0],
@@ -188,7 +200,7 @@ mod tests {
     #[test]
     fn a_route_that_moves_whole_takes_along_what_node_does_around_it() {
         let of = |called, around_us| {
-            let task = Task { work: Work::Text, package: None, around_us };
+            let task = Task { work: Work::Text, package: None, around_us, part: 1.0 };
             gain(&cost(1_000.0, 0.5), task, Becomes::Rust, called, [0.0, 0.0]).unwrap()
         };
         let (bare, whole) = (of(Called::ByTheFrontDoor, 0.0), of(Called::ByTheFrontDoor, 600.0));
@@ -202,7 +214,13 @@ mod tests {
     fn without_a_time_there_is_no_gain() {
         let cost = Cost { share: 0.9, ..Cost::default() };
         assert_eq!(
-            gain(&cost, Task { work: Work::Text, package: None, around_us: 0.0 }, Becomes::Rust, Called::ByNode, [0.0, 0.0]),
+            gain(
+                &cost,
+                Task { work: Work::Text, package: None, around_us: 0.0, part: 1.0 },
+                Becomes::Rust,
+                Called::ByNode,
+                [0.0, 0.0]
+            ),
             None
         );
     }

@@ -5,7 +5,7 @@ use crate::cache::Cache;
 use crate::collect::{self, Candidate};
 use crate::cost::{Cost, Costs};
 use crate::crates;
-use crate::frameworks::{self, Framework};
+use crate::frameworks;
 use crate::graph::{Graph, Place};
 use crate::measure::{self, Recorded};
 use crate::model::{self, Interval};
@@ -59,14 +59,20 @@ pub fn run(options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> Inventory
     let graph = Graph::new(&sources);
     let files = measure::Files { profiles: &options.profiles, coverage: &options.coverage, heaps: &options.heaps };
     let routes = frameworks::routes(&graph, &project);
-    let mut costs = measure::read(files, &graph, &routes, &mut notes);
+    let costs = measure::read(files, &graph, &routes, &mut notes);
     let requests = measure::requests(&options.requests, &mut notes);
-    let answering = routes.iter().filter(|route| route.framework != Framework::React).map(|route| route.place);
-    let answering: BTreeSet<Place> = answering.collect();
-    let handlers: Vec<Place> = answering.into_iter().collect();
-    costs.share_around(&handlers, requests.iter().map(|recorded| recorded.count).sum());
+    // One that takes every method and path may run before or behind others: it answers alone only if it is looked at itself.
+    let alone = routes.iter().filter(|route| !route.middleware && route.method != "*").map(|route| route.place);
+    let handlers: BTreeSet<Place> = alone.collect();
+    let handlers: Vec<Place> = handlers.into_iter().collect();
     let candidates = collect::candidates(&graph, &routes, &costs);
-    let known = Joined { sources: &sources, costs: &costs, requests: &requests, measured: &options.measured };
+    let known = Joined {
+        sources: &sources,
+        costs: &costs,
+        requests: &requests,
+        measured: &options.measured,
+        handlers: &handlers,
+    };
     let mut units: Vec<Unit> = candidates.iter().map(|candidate| known.unit(candidate)).collect();
     nest(&mut units, &candidates);
     rank(&mut units);
@@ -153,6 +159,8 @@ struct Joined<'j> {
     costs: &'j Costs,
     requests: &'j [Recorded],
     measured: &'j BTreeMap<String, f64>,
+    /// Routes that answer alone.
+    handlers: &'j [Place],
 }
 
 impl Joined<'_> {
@@ -171,8 +179,16 @@ impl Joined<'_> {
         let isolation = isolation(candidate);
         let (bytes, bytes_from, samples) = self.traffic(candidate);
         let whole = candidate.kind == UnitKind::Route;
-        let around_us = self.costs.around_us.filter(|_| whole).unwrap_or(0.0);
-        let case = Case { candidate, cost: cost.as_ref(), bytes, isolation: &isolation, around_us };
+        let asked = self.requests.iter().map(|recorded| recorded.count).sum();
+        let around_us = if whole { self.costs.around_us(candidate.place, self.handlers, asked) } else { 0.0 };
+        let case = Case {
+            candidate,
+            cost: cost.as_ref(),
+            bytes,
+            isolation: &isolation,
+            around_us,
+            part: self.part(candidate, cost.as_ref()),
+        };
         let (advice, gain) = advise(&case);
         let measured_gain = self.measured.get(&id).copied();
         let score = score(&Known {
@@ -219,6 +235,20 @@ impl Joined<'_> {
             (None, UnitKind::Module) => self.costs.of_all(&candidate.own),
             (None, _) => self.costs.of(candidate.place),
         }
+    }
+
+    /// The part of a unit's time that goes into the packages of the map that it uses.
+    fn part(&self, candidate: &Candidate, cost: Option<&Cost>) -> f64 {
+        let Some(cost) = cost.filter(|cost| candidate.package.is_none() && cost.inclusive_us > 0.0) else { return 1.0 };
+        if candidate.packages.is_empty() {
+            return 1.0;
+        }
+        let names: Vec<&str> = candidate.packages.iter().map(|used| used.name.as_str()).collect();
+        let inside =
+            self.costs.packages.iter().filter(|((place, name), _)| {
+                names.contains(&name.as_str()) && candidate.own.binary_search(place).is_ok()
+            });
+        (inside.map(|(_, us)| us).sum::<f64>() / cost.inclusive_us).clamp(0.0, 1.0)
     }
 
     /// Bytes of a call, where the number comes from, and samples.

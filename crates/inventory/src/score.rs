@@ -4,7 +4,7 @@
 use crate::collect::{Candidate, heat};
 use crate::cost::Cost;
 use crate::model::{self, Gain, Interval};
-use crate::portability::Status;
+use crate::portability::{self, Status};
 use crate::unit::{Action, Advice, Score, Term, UnitKind, Verdict};
 
 /// Weights of the terms; together 1.
@@ -126,6 +126,7 @@ fn portability(known: &Known<'_>) -> f64 {
             (Status::Partial, true) => 0.95,
             (Status::Partial, false) => 0.8,
             (Status::Unknown, _) => 0.7,
+            (Status::Blocked, true) if portability::only_in_javascript(&reach.api) => 0.95,
             (Status::Blocked, true) => 0.5,
             (Status::Blocked, false) => 0.0,
         })

@@ -14,8 +14,11 @@ pub fn slides(path: &str) -> Option<Answer> {
     let text = std::fs::read_to_string(format!("/content/{name}")).ok()?;
     let (matter, text) = front_matter(&text);
     let options = Value::Object(matter.get("revealOptions").and_then(Value::as_object).cloned().unwrap_or_default());
+    // The command line's options stand behind the deck's, in the same object.
+    let options = options.to_string();
+    let options = options.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default();
     let title = matter.get("title").and_then(Value::as_str).unwrap_or("reveal-md");
-    let body = PAGE.replacen("@TITLE@", title, 1).replacen("@OPTIONS@", &options.to_string(), 1).replacen("@TEXT@", text, 1);
+    let body = PAGE.replacen("@TITLE@", title, 1).replacen("@OPTIONS@", options, 1).replacen("@TEXT@", text, 1);
     Some(Answer { kind: "text/html; charset=utf-8", body })
 }
 
