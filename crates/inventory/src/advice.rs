@@ -220,11 +220,13 @@ fn against(case: &Case<'_>) -> Vec<String> {
     }
     let blocked = case.candidate.reaches.iter().filter(|reach| reach.status == Status::Blocked).count();
     if blocked > 0 {
-        against.push(format!("as JavaScript it can't move: {blocked} blocked APIs are reached"));
+        let apis = if blocked == 1 { "a blocked API is".to_owned() } else { format!("{blocked} blocked APIs are") };
+        against.push(format!("as JavaScript it can't move: {apis} reached"));
     }
     let unknown = unknown(case);
     if unknown > 0 {
-        against.push(format!("{unknown} APIs are unknown, which is not OK"));
+        let apis = if unknown == 1 { "one API is".to_owned() } else { format!("{unknown} APIs are") };
+        against.push(format!("{apis} unknown, which is not OK"));
     }
     if case.candidate.signature.is_async && case.candidate.signals.awaits > 2 {
         against.push("it waits several times within a call".to_owned());
