@@ -80,6 +80,10 @@ pub fn chain(error: &anyhow::Error) -> String {
 
 /// The panic hook: one line that says where, and what to do with it.
 pub fn bug(panic: &PanicHookInfo<'_>) {
+    // Some source text that a parser gave up on: the inventory notes it beside the file.
+    if coracle_inventory::syntax::panic_is_survived() {
+        return;
+    }
     let place = panic.location().map_or("an unknown place".to_owned(), |at| format!("{}:{}", at.file(), at.line()));
     let said = panic.payload_as_str().unwrap_or("without words");
     remark(&bug_line(&place, std::thread::current().name().unwrap_or("unnamed"), said));

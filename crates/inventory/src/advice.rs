@@ -5,8 +5,8 @@ use crate::collect::{Candidate, heat};
 use crate::cost::Cost;
 use crate::crates::{self, Remedy, Work};
 use crate::model::{self, Becomes, Called, Gain, Interval, Task};
-use crate::portability::Status;
-use crate::unit::{Action, Advice, UnitKind, Verdict};
+use crate::portability::{self, Status};
+use crate::unit::{Action, Advice, Reach, UnitKind, Verdict};
 
 /// Less of the busy time than this is not worth a person's day.
 pub const WORTH: f64 = 0.02;
@@ -19,6 +19,10 @@ pub struct Case<'c> {
     pub cost: Option<&'c Cost>,
     pub bytes: Interval,
     pub isolation: &'c [String],
+    /// What Node does around a route for a request, in µs; zero when it is not known.
+    pub around_us: f64,
+    /// The part of its time that goes into the packages it uses; 1 when its work is its own.
+    pub part: f64,
 }
 
 /// The advice and what it would gain.
@@ -29,7 +33,12 @@ pub fn advise(case: &Case<'_>) -> (Advice, Option<Gain>) {
         UnitKind::Route | UnitKind::Middleware => Called::ByTheFrontDoor,
         UnitKind::CallSite | UnitKind::Function | UnitKind::Module => Called::ByNode,
     };
-    let task = Task { work: case.candidate.work, package: remedy.map(|(package, _)| package) };
+    let task = Task {
+        work: case.candidate.work,
+        package: remedy.map(|(package, _)| package),
+        around_us: case.around_us,
+        part: case.part,
+    };
     let gain = |becomes| case.cost.and_then(|cost| model::gain(cost, task, becomes, called, case.bytes));
     let rust = gain(Becomes::Rust);
     let mut against = against(case);
@@ -71,7 +80,7 @@ fn packaged(case: &Case<'_>, package: &str, remedy: Remedy, gain: Option<&Gain>)
     let krate = format!("{} {}", known.krate, known.crate_version);
     let mut reasons = reasons(case);
     reasons.extend(known.differences.iter().map(|difference| format!("{package} and {}: {difference}", known.krate)));
-    let cold = case.cost.is_some_and(|cost| cost.share < WORTH) || gain.is_some_and(|gain| gain.of_busy[1] <= 0.0);
+    let cold = case.cost.is_some_and(|cost| cost.share < WORTH) || gain.is_some_and(|gain| gain.of_work[1] <= 0.0);
     let route = matches!(case.candidate.kind, UnitKind::Route | UnitKind::Middleware);
     match remedy {
         Remedy::Adopt if cold && case.isolation.is_empty() => (
@@ -119,9 +128,9 @@ fn plain(case: &Case<'_>, gain: Option<&Gain>) -> (Action, String, Vec<String>) 
             let text = format!("leave it: {:.1} % of the busy time are too little to gain from", share * 100.0);
             (Action::Leave, text, reasons)
         }
-        (Some(_), Some(gain)) if computes && gain.of_busy[1] > WORTH => (
+        (Some(_), Some(gain)) if computes && gain.of_work[1] > WORTH => (
             Action::Rewrite,
-            match gain.of_busy {
+            match gain.of_work {
                 [low, _] if low > 0.0 => "rewrite it in Rust: it computes, and that pays for the boundary".to_owned(),
                 _ => "try it in Rust: it computes, which may pay for the boundary or not".to_owned(),
             },
@@ -211,11 +220,13 @@ fn against(case: &Case<'_>) -> Vec<String> {
     }
     let blocked = case.candidate.reaches.iter().filter(|reach| reach.status == Status::Blocked).count();
     if blocked > 0 {
-        against.push(format!("as JavaScript it can't move: {blocked} blocked APIs are reached"));
+        let apis = if blocked == 1 { "a blocked API is".to_owned() } else { format!("{blocked} blocked APIs are") };
+        against.push(format!("as JavaScript it can't move: {apis} reached"));
     }
     let unknown = unknown(case);
     if unknown > 0 {
-        against.push(format!("{unknown} APIs are unknown, which is not OK"));
+        let apis = if unknown == 1 { "one API is".to_owned() } else { format!("{unknown} APIs are") };
+        against.push(format!("{apis} unknown, which is not OK"));
     }
     if case.candidate.signature.is_async && case.candidate.signals.awaits > 2 {
         against.push("it waits several times within a call".to_owned());
@@ -230,7 +241,8 @@ fn unknown(case: &Case<'_>) -> usize {
 /// A blocked API that is reached; `inside` asks for those that no dependency brings in.
 fn blocked(case: &Case<'_>, inside: bool) -> Option<String> {
     let blocked = case.candidate.reaches.iter().filter(|reach| reach.status == Status::Blocked);
-    blocked.filter(|reach| !inside || reach.by_package.is_none()).map(|reach| reach.api.clone()).next()
+    let stays = |reach: &&Reach| reach.by_package.is_none() && !portability::only_in_javascript(&reach.api);
+    blocked.filter(|reach| !inside || stays(reach)).map(|reach| reach.api.clone()).next()
 }
 
 /// At most four names.

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Changes whenever facts mean something else.
-const FORMAT: &[u8] = b"coracle-inventory facts 1";
+const FORMAT: &[u8] = b"coracle-inventory facts 2";
 
 type Key = [u8; 16];
 

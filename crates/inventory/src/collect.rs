@@ -106,10 +106,16 @@ impl Collect<'_> {
     }
 
     fn route(&self, route: &Route) -> Option<Candidate> {
-        let kind = if route.middleware { UnitKind::Middleware } else { UnitKind::Route };
+        let rendering = route.framework == Framework::React;
+        let kind = match route.middleware {
+            _ if rendering => UnitKind::Function,
+            true => UnitKind::Middleware,
+            false => UnitKind::Route,
+        };
         let node = self.node(route.place)?;
         let named = if node.name.is_empty() || node.name == "default" { "" } else { node.name.as_str() };
         let name = match (route.middleware, named) {
+            _ if rendering => format!("React SSR {}", if named.is_empty() { "entry" } else { named }),
             (true, "") => format!("middleware at {}", route.path),
             (true, name) => format!("{name} at {}", route.path),
             (false, _) => format!("{} {}", route.method, route.path),

@@ -69,6 +69,18 @@ pub struct Flame {
 }
 
 impl Costs {
+    /// What the process does around a route's own work for a request, in µs; zero when requests were not recorded. `handlers`
+    /// are those that answer alone; whatever runs for every request (middleware, the framework) is around all of them.
+    #[must_use]
+    pub fn around_us(&self, route: Place, handlers: &[Place], requests: u64) -> f64 {
+        let time = |place: &Place| self.times.get(place).map_or(0.0, |time| time.inclusive_us);
+        let alone: f64 = handlers.iter().filter(|place| **place != route).map(time).sum::<f64>() + time(&route);
+        if requests == 0 || !self.profiled {
+            return 0.0;
+        }
+        (self.busy_us - alone).max(0.0) / requests as f64
+    }
+
     /// What a place costs, if anything was measured.
     #[must_use]
     pub fn of(&self, place: Place) -> Option<Cost> {

@@ -1,7 +1,8 @@
 //! From registrations to routes and middleware: which calls are those of a web framework, with which path, and which
-//! function answers. Knows node:http, Express, Fastify, Koa, Hono, NestJS, Next.js, and routers alike.
+//! function answers. Knows node:http, Express, Fastify, Koa, Hono, NestJS, Next.js, and routers alike; and which functions
+//! render React on the server.
 
-use crate::facts::{NodeKind, Registration, Target};
+use crate::facts::{NodeKind, Registration, Target, Used};
 use crate::graph::{Graph, Place};
 use crate::project::{NextKind, Project, next_kind};
 use crate::walk::{File, Resolved};
@@ -19,6 +20,8 @@ pub enum Framework {
     Hono,
     Nest,
     Next,
+    /// A function that renders React on the server: no route of its own, but what a page costs.
+    React,
 }
 
 impl Framework {
@@ -32,6 +35,7 @@ impl Framework {
             Self::Hono => "Hono",
             Self::Nest => "NestJS",
             Self::Next => "Next.js",
+            Self::React => "React SSR",
         }
     }
 
@@ -77,6 +81,10 @@ pub fn routes(graph: &Graph<'_>, project: &Project) -> Vec<Route> {
         if project.depends_on("next") {
             found.next(at, file);
         }
+    }
+    // After the routes: a handler that renders is a route already.
+    for (at, file) in own() {
+        found.react(u32::try_from(at).unwrap_or(u32::MAX), file);
     }
     found.routes.into_iter().collect()
 }
@@ -247,6 +255,51 @@ impl Found<'_> {
             self.routes.insert(Route { place, framework, middleware, method, path, registered: (at, line) });
         }
     }
+}
+
+impl Found<'_> {
+    /// Functions that call a renderer of `react-dom/server` or `react-dom/static`.
+    fn react(&mut self, at: u32, file: &File) {
+        for (index, node) in file.facts.nodes.iter().enumerate() {
+            let rendering = node.uses.iter().find(|used| match &used.what {
+                Used::Import(imported) => file.facts.imports.get(imported.import as usize).is_some_and(|import| {
+                    renders(&import.specifier) && [&imported.name, &imported.member].iter().any(|name| renderer(name))
+                }),
+                Used::Node(_) | Used::Global(_) | Used::Hazard(_) => false,
+            });
+            let Some(used) = rendering.filter(|_| matches!(node.kind, NodeKind::Function | NodeKind::Method)) else {
+                continue;
+            };
+            let place = Place { file: at, node: u32::try_from(index).unwrap_or(0) };
+            if self.routes.iter().any(|route| route.place == place) {
+                continue;
+            }
+            let (method, path) = ("*".to_owned(), String::new());
+            let (framework, registered) = (Framework::React, (at, used.line));
+            self.routes.insert(Route { place, framework, middleware: false, method, path, registered });
+        }
+    }
+}
+
+fn renders(specifier: &str) -> bool {
+    let name = specifier.split_once('.').map_or(specifier, |(name, _)| name);
+    matches!(name, "react-dom/server" | "react-dom/static")
+}
+
+fn renderer(name: &str) -> bool {
+    matches!(
+        name,
+        "renderToString"
+            | "renderToStaticMarkup"
+            | "renderToPipeableStream"
+            | "renderToReadableStream"
+            | "renderToNodeStream"
+            | "renderToStaticNodeStream"
+            | "prerender"
+            | "prerenderToNodeStream"
+            | "resume"
+            | "resumeToPipeableStream"
+    )
 }
 
 /// `src/app/api/orders/[id]/route.ts` is `/api/orders/:id`.

@@ -42,7 +42,7 @@ impl Status {
 pub struct Entry {
     pub status: Status,
     pub note: String,
-    /// How it is known: `probe` (run in our runtime), `spec` or `design`.
+    /// How it is known: `probe` (run in our runtime), `node` (not there in Node either), `design` (of what is blocked), `none`.
     pub evidence: String,
 }
 
@@ -74,6 +74,13 @@ pub fn entries() -> impl Iterator<Item = (&'static str, &'static Entry)> {
 pub fn is_language(name: &str) -> bool {
     let root = name.split('.').next().unwrap_or(name);
     TABLE.language.iter().any(|known| known == root)
+}
+
+/// Whether an API is blocked only because its JavaScript replacement failed when it was probed; in Rust there are crates.
+#[must_use]
+pub fn only_in_javascript(api: &str) -> bool {
+    let entry = TABLE.entries.get(api);
+    api.starts_with("node:") && entry.is_some_and(|entry| entry.evidence == "probe")
 }
 
 /// What is known about an API: its own entry, or that of what it belongs to.

@@ -6,7 +6,7 @@ use crate::collect::{self, Candidate};
 use crate::cost::{Cost, Costs};
 use crate::crates;
 use crate::frameworks;
-use crate::graph::Graph;
+use crate::graph::{Graph, Place};
 use crate::measure::{self, Recorded};
 use crate::model::{self, Interval};
 use crate::notes::{Note, NoteKind};
@@ -15,7 +15,7 @@ use crate::project::Project;
 use crate::score::{Known, score};
 use crate::unit::{Action, Inventory, Rests, Sample, Scope, Unit, UnitKind, Verdict};
 use crate::walk::{self, Progress, Sources};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// What to read.
@@ -61,8 +61,18 @@ pub fn run(options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> Inventory
     let routes = frameworks::routes(&graph, &project);
     let costs = measure::read(files, &graph, &routes, &mut notes);
     let requests = measure::requests(&options.requests, &mut notes);
+    // One that takes every method and path may run before or behind others: it answers alone only if it is looked at itself.
+    let alone = routes.iter().filter(|route| !route.middleware && route.method != "*").map(|route| route.place);
+    let handlers: BTreeSet<Place> = alone.collect();
+    let handlers: Vec<Place> = handlers.into_iter().collect();
     let candidates = collect::candidates(&graph, &routes, &costs);
-    let known = Joined { sources: &sources, costs: &costs, requests: &requests, measured: &options.measured };
+    let known = Joined {
+        sources: &sources,
+        costs: &costs,
+        requests: &requests,
+        measured: &options.measured,
+        handlers: &handlers,
+    };
     let mut units: Vec<Unit> = candidates.iter().map(|candidate| known.unit(candidate)).collect();
     nest(&mut units, &candidates);
     rank(&mut units);
@@ -149,6 +159,8 @@ struct Joined<'j> {
     costs: &'j Costs,
     requests: &'j [Recorded],
     measured: &'j BTreeMap<String, f64>,
+    /// Routes that answer alone.
+    handlers: &'j [Place],
 }
 
 impl Joined<'_> {
@@ -166,7 +178,17 @@ impl Joined<'_> {
         let cost = self.cost(candidate);
         let isolation = isolation(candidate);
         let (bytes, bytes_from, samples) = self.traffic(candidate);
-        let case = Case { candidate, cost: cost.as_ref(), bytes, isolation: &isolation };
+        let whole = candidate.kind == UnitKind::Route;
+        let asked = self.requests.iter().map(|recorded| recorded.count).sum();
+        let around_us = if whole { self.costs.around_us(candidate.place, self.handlers, asked) } else { 0.0 };
+        let case = Case {
+            candidate,
+            cost: cost.as_ref(),
+            bytes,
+            isolation: &isolation,
+            around_us,
+            part: self.part(candidate, cost.as_ref()),
+        };
         let (advice, gain) = advise(&case);
         let measured_gain = self.measured.get(&id).copied();
         let score = score(&Known {
@@ -213,6 +235,20 @@ impl Joined<'_> {
             (None, UnitKind::Module) => self.costs.of_all(&candidate.own),
             (None, _) => self.costs.of(candidate.place),
         }
+    }
+
+    /// The part of a unit's time that goes into the packages of the map that it uses.
+    fn part(&self, candidate: &Candidate, cost: Option<&Cost>) -> f64 {
+        let Some(cost) = cost.filter(|cost| candidate.package.is_none() && cost.inclusive_us > 0.0) else { return 1.0 };
+        if candidate.packages.is_empty() {
+            return 1.0;
+        }
+        let names: Vec<&str> = candidate.packages.iter().map(|used| used.name.as_str()).collect();
+        let inside =
+            self.costs.packages.iter().filter(|((place, name), _)| {
+                names.contains(&name.as_str()) && candidate.own.binary_search(place).is_ok()
+            });
+        (inside.map(|(_, us)| us).sum::<f64>() / cost.inclusive_us).clamp(0.0, 1.0)
     }
 
     /// Bytes of a call, where the number comes from, and samples.

@@ -4,7 +4,7 @@
 use crate::collect::{Candidate, heat};
 use crate::cost::Cost;
 use crate::model::{self, Gain, Interval};
-use crate::portability::Status;
+use crate::portability::{self, Status};
 use crate::unit::{Action, Advice, Score, Term, UnitKind, Verdict};
 
 /// Weights of the terms; together 1.
@@ -55,7 +55,8 @@ fn gain(known: &Known<'_>) -> Term {
         (None, Some(gain)) => {
             let [low, high] = gain.of_busy;
             let text = format!("{:.1} to {:.1} % of the busy time: {}", low * 100.0, high * 100.0, gain.formula);
-            (middle([low.max(-1.0), high]), text)
+            let [least, most] = gain.of_work;
+            (middle([least.max(-1.0), most]), text)
         }
         (None, None) => match known.cost {
             // Its time is known and its calls are not: half of what there would be without any boundary.
@@ -125,6 +126,7 @@ fn portability(known: &Known<'_>) -> f64 {
             (Status::Partial, true) => 0.95,
             (Status::Partial, false) => 0.8,
             (Status::Unknown, _) => 0.7,
+            (Status::Blocked, true) if portability::only_in_javascript(&reach.api) => 0.95,
             (Status::Blocked, true) => 0.5,
             (Status::Blocked, false) => 0.0,
         })

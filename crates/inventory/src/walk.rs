@@ -201,7 +201,9 @@ impl Walk {
             self.sources.notes.push(Note::new(NoteKind::Unreadable, shown.clone(), 0, why));
         }
         for (line, message) in &read.facts.errors {
-            self.sources.notes.push(Note::new(NoteKind::Syntax, shown.clone(), *line, message.clone()));
+            // A file of which not even its body is known was refused, or broke the parser.
+            let kind = if read.facts.nodes.is_empty() { NoteKind::Unreadable } else { NoteKind::Syntax };
+            self.sources.notes.push(Note::new(kind, shown.clone(), *line, message.clone()));
         }
         for (import, found) in read.facts.imports.iter().zip(&read.resolved) {
             let Found::Other(Resolved::Missing(why)) = found else { continue };

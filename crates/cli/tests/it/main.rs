@@ -9,6 +9,7 @@ mod check;
 mod doctor;
 mod help;
 mod inspect;
+mod inventory;
 mod logs;
 mod schema;
 mod server;

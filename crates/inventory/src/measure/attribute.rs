@@ -39,7 +39,14 @@ const FRAMEWORKS: [&str; 14] = [
     "next",
 ];
 
-pub(super) fn times(profile: &Profile, routed: &FxHashSet<Place>, locate: &mut Locate<'_>, costs: &mut Costs) {
+/// The functions that answer requests, and those that only one of them leads to.
+pub(super) struct Routed {
+    pub places: FxHashSet<Place>,
+    /// After an await, V8's stack begins anew: what is found at its bottom works for the only route that leads there.
+    pub only: FxHashMap<Place, Place>,
+}
+
+pub(super) fn times(profile: &Profile, routed: &Routed, locate: &mut Locate<'_>, costs: &mut Costs) {
     let kinds: Vec<Kind> = profile.nodes.iter().map(|node| kind(node, locate)).collect();
     for (top, node) in profile.nodes.iter().enumerate().filter(|(_, node)| node.self_us > 0.0) {
         let mut counted: FxHashSet<Place> = FxHashSet::default();
@@ -47,17 +54,19 @@ pub(super) fn times(profile: &Profile, routed: &FxHashSet<Place>, locate: &mut L
         let mut below: Option<String> = None;
         let mut first = true;
         let mut handled = false;
+        let mut bottom = None;
         let regex = if node.regex { node.self_us } else { 0.0 };
         for (index, _) in profile.stack(top) {
             match kinds.get(index) {
                 // A handler below a middleware works for itself, and so does the framework between the two.
-                Some(Kind::Own(place)) if routed.contains(place) && (handled || framework(below.as_ref())) => {
+                Some(Kind::Own(place)) if routed.places.contains(place) && (handled || framework(below.as_ref())) => {
                     handled = true;
                     below = None;
                     first = false;
                 }
                 Some(Kind::Own(place)) => {
-                    handled |= routed.contains(place);
+                    handled |= routed.places.contains(place);
+                    bottom = Some(*place);
                     let time = costs.times.entry(*place).or_default();
                     if first {
                         time.self_us += node.self_us;
@@ -79,6 +88,10 @@ pub(super) fn times(profile: &Profile, routed: &FxHashSet<Place>, locate: &mut L
                 }
                 Some(Kind::Transparent) | None => {}
             }
+        }
+        let route = bottom.filter(|_| !handled).and_then(|place| routed.only.get(&place));
+        if let Some(route) = route.filter(|route| counted.insert(**route)) {
+            add(costs.times.entry(*route).or_default(), node.self_us, node.gc_us, regex);
         }
     }
     flame(profile, &kinds, locate, costs);

@@ -11,9 +11,10 @@ mod requests;
 pub use requests::Recorded;
 
 use crate::cost::Costs;
-use crate::frameworks::Route;
-use crate::graph::Graph;
+use crate::frameworks::{Framework, Route};
+use crate::graph::{Graph, Place};
 use crate::notes::{Note, NoteKind};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::path::{Path, PathBuf};
 
 /// The largest measurement that is read, in bytes.
@@ -29,7 +30,7 @@ pub struct Files<'f> {
 
 /// Reads all files and joins them with the code. What a route costs is not counted again for the middleware before it.
 pub fn read(files: Files<'_>, graph: &Graph<'_>, routes: &[Route], notes: &mut Vec<Note>) -> Costs {
-    let routed = routes.iter().map(|route| route.place).collect();
+    let routed = routed(graph, routes);
     let mut costs = Costs::default();
     let mut locate = locate::Locate::new(graph);
     for path in files.profiles {
@@ -55,6 +56,21 @@ pub fn read(files: Files<'_>, graph: &Graph<'_>, routes: &[Route], notes: &mut V
         notes.push(Note::new(NoteKind::Measurement, "", 0, text));
     }
     costs
+}
+
+/// The places of all routes, and what only one of them leads to.
+fn routed(graph: &Graph<'_>, routes: &[Route]) -> attribute::Routed {
+    // What renders for a route is part of that route.
+    let answering = routes.iter().filter(|route| route.framework != Framework::React);
+    let places: FxHashSet<Place> = answering.map(|route| route.place).collect();
+    let mut led: FxHashMap<Place, Option<Place>> = FxHashMap::default();
+    for route in &places {
+        for place in graph.closure(*route).0.into_iter().filter(|place| place.node > 0) {
+            led.entry(place).and_modify(|only| *only = None).or_insert(Some(*route));
+        }
+    }
+    let only = led.into_iter().filter_map(|(place, route)| Some((place, route?))).collect();
+    attribute::Routed { places, only }
 }
 
 /// The recorded requests of all files.

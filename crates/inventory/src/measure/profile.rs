@@ -38,6 +38,17 @@ struct Raw {
     samples: Vec<u64>,
     #[serde(default)]
     time_deltas: Vec<f64>,
+    /// Not of V8: added by `coracle inventory --record`.
+    #[serde(default)]
+    coracle: Option<Clock>,
+}
+
+/// What the operating system says of the main thread while it was recorded.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Clock {
+    /// Time on a CPU, in µs.
+    on_cpu_us: f64,
 }
 
 /// A node of the tree and the time it was on top, in µs.
@@ -118,10 +129,26 @@ pub fn read(text: &str) -> Result<Profile, String> {
     }
     let by_clock = raw.end_time - raw.start_time;
     let duration_us = if by_clock.is_finite() && by_clock > 0.0 { by_clock } else { total_us };
-    Ok(Profile { nodes, duration_us, busy_us })
+    let on_cpu_us = raw.coracle.map_or(f64::INFINITY, |clock| clock.on_cpu_us);
+    Ok(Profile { nodes, duration_us, busy_us }.without_waiting(on_cpu_us))
 }
 
 impl Profile {
+    /// V8 counts by the wall clock: on a busy machine, a thread that waits for a CPU seems to work. What was on top then is
+    /// not known, so all times shrink alike to the time the thread really had.
+    fn without_waiting(mut self, on_cpu_us: f64) -> Self {
+        if !(on_cpu_us > 0.0 && on_cpu_us < self.busy_us) {
+            return self;
+        }
+        let part = on_cpu_us / self.busy_us;
+        self.busy_us = on_cpu_us;
+        for node in &mut self.nodes {
+            node.self_us *= part;
+            node.gc_us *= part;
+        }
+        self
+    }
+
     /// The nodes from one up to the root, at most as many as V8 ever nests.
     pub fn stack(&self, node: usize) -> impl Iterator<Item = (usize, &Node)> {
         let mut at = Some(node);
@@ -158,6 +185,16 @@ mod tests {
         let profile = of("[2,4,3]", "[0,100,200,300]");
         assert_eq!((profile.nodes[1].self_us, profile.nodes[1].gc_us), (300.0, 200.0));
         assert_eq!(profile.busy_us, 300.0);
+    }
+
+    #[test]
+    fn time_without_a_cpu_is_nobodys() {
+        let text = r#"{"nodes":[{"id":1,"callFrame":{"functionName":"work","url":"file:///a.js"}}],
+            "startTime":0,"endTime":400,"samples":[1,1],"timeDeltas":[0,400],"coracle":{"onCpuUs":CPU}}"#;
+        let shrunk = read(&text.replace("CPU", "100")).unwrap();
+        assert_eq!((shrunk.busy_us, shrunk.nodes[0].self_us, shrunk.duration_us), (100.0, 100.0, 400.0));
+        let kept = read(&text.replace("CPU", "500")).unwrap();
+        assert_eq!((kept.busy_us, kept.nodes[0].self_us), (400.0, 400.0));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use oxc::allocator::Allocator;
 use oxc::parser::{ParseOptions, Parser};
 use oxc::semantic::SemanticBuilder;
 use oxc::span::{SourceType, Span};
+use std::cell::Cell;
 use std::path::Path;
 
 /// The stack that [`read`] may need: mapped, and touched only by deeply nested sources.
@@ -62,9 +63,26 @@ pub fn read(path: &Path, source: &str) -> Facts {
         return refused(lines.line(offset), "nested too deeply to be read".to_owned());
     }
     let attempt = || parse(kind(path), source, &lines);
-    // A panic of the parser is one file's failure. Nothing of ours is left half done: all is made inside.
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt))
-        .unwrap_or_else(|_| refused(0, "the parser failed on this file".to_owned()))
+    survived(attempt).unwrap_or_else(|| refused(0, "the parser failed on this file".to_owned()))
+}
+
+thread_local! {
+    static ATTEMPTING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is in code whose panic is caught and noted as one file's failure; a panic hook has nothing to say
+/// about it then.
+#[must_use]
+pub fn panic_is_survived() -> bool {
+    ATTEMPTING.get()
+}
+
+/// What `attempt` gives, or nothing when it panics. Nothing of ours is left half done: all is made inside.
+fn survived<T>(attempt: impl FnOnce() -> T) -> Option<T> {
+    ATTEMPTING.set(true);
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt));
+    ATTEMPTING.set(false);
+    outcome.ok()
 }
 
 /// The language of a file. `.js` may hold JSX and either module system; so may anything unknown.

@@ -78,3 +78,20 @@ fn lines_count_from_one() {
     assert_eq!((lines.line(0), lines.line(2), lines.line(99)), (1, 2, 3));
     assert_eq!((lines.start(1), lines.start(2), lines.start(0), lines.start(9)), (Some(0), Some(2), None, None));
 }
+
+#[test]
+fn a_panic_of_the_parser_is_one_files_failure_and_known_as_such_to_a_hook() {
+    static SURVIVED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if super::panic_is_survived() {
+            SURVIVED.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        } else {
+            before(panic);
+        }
+    }));
+    let outcome: Option<u32> = super::survived(|| panic!("as a parser might"));
+    assert_eq!((outcome, super::panic_is_survived()), (None, false));
+    assert_eq!(SURVIVED.load(std::sync::atomic::Ordering::SeqCst), 1);
+    assert_eq!(super::survived(|| 7), Some(7));
+}

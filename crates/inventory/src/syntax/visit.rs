@@ -225,10 +225,18 @@ impl<'a> Collector<'a, '_> {
             match argument.get_inner_expression() {
                 Expression::ArrayExpression(list) => {
                     for item in list.elements.iter().filter_map(ArrayExpressionElement::as_expression) {
-                        handlers.push(self.origin(item));
+                        match literal(item) {
+                            // Of several paths, the first names the route.
+                            Some(text) if path.is_none() && handlers.is_empty() => path = Some(text),
+                            Some(_) => {}
+                            None => handlers.push(self.origin(item)),
+                        }
                     }
                 }
                 Expression::ObjectExpression(options) => self.options(options, &mut path, &mut handlers),
+                Expression::RegExpLiteral(it) if path.is_none() && handlers.is_empty() => {
+                    path = it.raw.as_ref().map(ToString::to_string);
+                }
                 other => match literal(other) {
                     Some(text) if path.is_none() && handlers.is_empty() => path = Some(text),
                     Some(_) => {}

@@ -157,3 +157,42 @@ fn next() {
         ]
     );
 }
+
+#[test]
+fn several_paths_and_patterns_name_a_route() {
+    let project = app(
+        "express",
+        &[(
+            "server.js",
+            "const express = require('express');\nconst app = express();\napp.get(['/:size', '/:size/:colour'], (q, s) => s.end());\napp.get(/(\\w+\\.md)/, (q, s) => s.end());\n",
+        )],
+    );
+    assert_eq!(routes(&project), ["server.js:3 Express GET /:size", "server.js:4 Express GET /(\\w+\\.md)/"]);
+}
+
+#[test]
+fn react_on_the_server() {
+    let project = app(
+        "express",
+        &[
+            (
+                "server.jsx",
+                "import express from 'express';\nimport { renderToString } from 'react-dom/server';\nimport { page } from './page.jsx';\nconst app = express();\napp.get('/', (q, s) => s.send(page(q.url)));\napp.get('/bare', (q, s) => s.send(renderToString(<p/>)));\n",
+            ),
+            (
+                "page.jsx",
+                "import * as server from 'react-dom/server.node';\nexport function page(url) { return server.renderToStaticMarkup(<p>{url}</p>); }\nexport function other() { return server.version; }\n",
+            ),
+        ],
+    );
+    let inventory = project.inventory();
+    let rendering: Vec<_> = inventory
+        .units
+        .iter()
+        .filter(|unit| unit.framework.is_some_and(|framework| framework.name() == "React SSR"))
+        .map(|unit| (unit.kind, unit.name.as_str()))
+        .collect();
+    // A handler that renders is a route, and stays one.
+    assert_eq!(rendering, [(UnitKind::Function, "React SSR page")]);
+    assert_eq!(routes(&project), ["server.jsx:5 Express GET /", "server.jsx:6 Express GET /bare"]);
+}

@@ -201,3 +201,28 @@ fn a_second_run_takes_facts_from_the_cache() {
         assert_eq!(run(&options, &|_| {}).scope.from_cache, 0);
     }
 }
+
+#[test]
+fn what_runs_after_an_await_is_the_routes_that_leads_there() {
+    let project = project();
+    project.write(
+        "server.js",
+        "import express from 'express';\nconst app = express();\napp.get('/a', async function show(q, s) { s.send(await render(q)); });\napp.get('/b', async function other(q, s) { s.send(await load(q)); });\nasync function render(q) { await load(q); return q.url; }\nasync function load(q) { return q; }\napp.get('/c', async function third(q, s) { s.send(await load(q)); });\n",
+    );
+    let empty = |name: &str| json!({ "functionName": name, "url": "", "lineNumber": -1, "columnNumber": -1 });
+    // Each at the bottom of a stack of its own, as after an await.
+    let text = json!({
+        "nodes": [
+            { "id": 1, "callFrame": empty("(root)"), "children": [2, 3] },
+            { "id": 2, "callFrame": frame(&project, "server.js", "render", 4, 21) },
+            { "id": 3, "callFrame": frame(&project, "server.js", "load", 5, 19) },
+        ],
+        "startTime": 0, "endTime": 1_000_000, "samples": [2, 3, 3], "timeDeltas": [0, 400_000, 600_000],
+    });
+    let mut options = project.options();
+    options.profiles = vec![project.write("a.cpuprofile", &text.to_string())];
+    let inventory = inventory(&options);
+    let cost = |name: &str| unit(&inventory, name).cost.as_ref().unwrap().inclusive_us;
+    // `load` works for three routes: whose work it was can't be told.
+    assert_eq!((cost("GET /a"), cost("GET /b"), cost("GET /c")), (400_000.0, 0.0, 0.0));
+}

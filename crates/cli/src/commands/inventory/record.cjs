@@ -1,5 +1,6 @@
 // Loaded into each Node.js process of a recorded app: CPU profile, exact call counts, sampled allocations, and what came
-// in and went out over HTTP. Writes at exit; makes an app without a handler of its own exit on SIGTERM and SIGINT.
+// in and went out over HTTP. An app that listens is recorded from then on: what it does once, before, is no part of serving.
+// Writes at exit; makes an app without a handler of its own exit on SIGTERM and SIGINT.
 'use strict';
 const dir = process.env.CORACLE_RECORD;
 const main = process.argv[1] ?? '';
@@ -16,12 +17,25 @@ if (dir && require('node:worker_threads').isMainThread && !/[\\/](npm|npx|pnpm|y
     session.post(method, params, (error, value) => { result = error ? undefined : value; });
     return result;
   };
+  // Time of the main thread on a CPU, in µs; only Linux tells.
+  const onCpu = () => {
+    try {
+      return Number(fs.readFileSync('/proc/self/schedstat', 'utf8').split(' ')[0]) / 1000;
+    } catch {
+      return NaN;
+    }
+  };
+  let begunOnCpu = NaN;
+  const begin = () => {
+    post('HeapProfiler.startSampling', { samplingInterval: 65536 });
+    post('Profiler.start');
+    begunOnCpu = onCpu();
+  };
   post('Profiler.enable');
   post('Profiler.setSamplingInterval', { interval: 500 });
   // Without details, an async function counts once more for each await.
   post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
-  post('HeapProfiler.startSampling', { samplingInterval: 65536 });
-  post('Profiler.start');
+  begin();
 
   const requests = new Map();
   const begun = new WeakMap();
@@ -59,6 +73,11 @@ if (dir && require('node:worker_threads').isMainThread && !/[\\/](npm|npx|pnpm|y
         const host = any ? '127.0.0.1' : at.family === 'IPv6' ? `[${at.address}]` : at.address;
         const file = path.join(dir, 'url');
         if (!fs.existsSync(file)) {
+          post('Profiler.stop');
+          post('HeapProfiler.stopSampling');
+          // Counts begin at nothing again whenever they are taken.
+          post('Profiler.takePreciseCoverage');
+          begin();
           fs.writeFileSync(`${file}.new`, `http://${host}:${at.port}`);
           fs.renameSync(`${file}.new`, file);
         }
@@ -72,6 +91,8 @@ if (dir && require('node:worker_threads').isMainThread && !/[\\/](npm|npx|pnpm|y
     const profile = post('Profiler.stop')?.profile;
     const coverage = post('Profiler.takePreciseCoverage')?.result;
     const heap = post('HeapProfiler.stopSampling')?.profile;
+    const onCpuUs = onCpu() - begunOnCpu;
+    if (profile && onCpuUs > 0) profile.coracle = { onCpuUs };
     if (profile) fs.writeFileSync(`${name}.cpuprofile`, JSON.stringify(profile));
     if (heap) fs.writeFileSync(`${name}.heapprofile`, JSON.stringify(heap));
     if (coverage) {
