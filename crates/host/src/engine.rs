@@ -9,6 +9,7 @@
 use crate::compile::Cache;
 use crate::egress::Client;
 use crate::limits::Budget;
+use crate::trap::Scribe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -86,7 +87,8 @@ struct Shared {
     concurrent: wasmtime::Engine,
     /// Made for the first component that needs it.
     sequential: OnceLock<wasmtime::Engine>,
-    cache: Cache,
+    cache: Arc<Cache>,
+    scribe: Scribe,
     client: Arc<Client>,
     memory: Arc<Budget>,
     /// One permit an instance: what the pool can hold is decided at admission, never found out by failing.
@@ -106,9 +108,11 @@ impl Engine {
         let concurrent = runtime(settings, Mode::Concurrent).map_err(EngineError::Runtime)?;
         let ticker = Ticker::start(&concurrent, settings).map_err(EngineError::Thread)?;
         let client = Client::new().map_err(|error| EngineError::Client(error.into()))?;
+        let cache = Arc::new(Cache::new(settings.cache_dir.as_deref(), settings.compiler.clone()));
         Ok(Self(Arc::new(Shared {
             settings: settings.clone(),
-            cache: Cache::new(settings.cache_dir.as_deref(), settings.compiler.clone()),
+            scribe: Scribe::start(Arc::clone(&cache)).map_err(EngineError::Thread)?,
+            cache,
             concurrent,
             sequential: OnceLock::new(),
             client: Arc::new(client),
@@ -147,6 +151,11 @@ impl Engine {
 
     pub(crate) fn cache(&self) -> &Cache {
         &self.0.cache
+    }
+
+    /// Writes down traps.
+    pub(crate) fn scribe(&self) -> &Scribe {
+        &self.0.scribe
     }
 
     pub(crate) fn client(&self) -> Arc<Client> {
@@ -213,6 +222,8 @@ pub(crate) fn candidates() -> impl Iterator<Item = wasmtime::Engine> {
 fn config(pool: Option<PoolingAllocationConfig>, mode: Mode) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
+    // Whatever the environment says: it would be read on the shard, for each frame of each trap (`trap`).
+    config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
     config.wasm_component_model_async(mode == Mode::Concurrent);
     config.concurrency_support(mode == Mode::Concurrent);
     if let Some(pool) = pool {

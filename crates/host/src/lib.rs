@@ -28,7 +28,9 @@ mod pool;
 mod replay;
 mod roots;
 mod spec;
+mod symbols;
 pub mod task;
+mod trap;
 mod worker;
 
 pub use body::{Body, BodyError, Request, Response, empty, full};

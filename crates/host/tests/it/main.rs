@@ -12,3 +12,4 @@ mod reuse;
 mod rig;
 mod schedule;
 mod serve;
+mod traps;
