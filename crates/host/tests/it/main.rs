@@ -13,3 +13,4 @@ mod rig;
 mod schedule;
 mod serve;
 mod traps;
+mod visits;
