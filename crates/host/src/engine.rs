@@ -8,7 +8,9 @@
 
 use crate::compile::Cache;
 use crate::egress::Client;
+use crate::lane::Lineage;
 use crate::limits::Budget;
+use crate::places::{Held, Places, Wait};
 use crate::trap::Scribe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +18,6 @@ use std::sync::mpsc;
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// What an engine is made from. Settings of the process, not of an app.
@@ -92,7 +93,7 @@ struct Shared {
     client: Arc<Client>,
     memory: Arc<Budget>,
     /// One permit an instance: what the pool can hold is decided at admission, never found out by failing.
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     ticker: Arc<Ticker>,
     janitor: mpsc::Sender<Box<dyn Send>>,
     instances_made: AtomicU64,
@@ -117,7 +118,7 @@ impl Engine {
             sequential: OnceLock::new(),
             client: Arc::new(client),
             memory: Arc::new(Budget::new(settings.memory)),
-            places: Arc::new(Semaphore::new(settings.instances as usize)),
+            places: Places::new(settings.instances),
             ticker,
             janitor: janitor().map_err(EngineError::Thread)?,
             instances_made: AtomicU64::new(0),
@@ -167,12 +168,18 @@ impl Engine {
     }
 
     /// Places for an instance of this weight, if there are any and the host's own memory is not short.
-    pub(crate) fn place(&self, weight: u32) -> Option<OwnedSemaphorePermit> {
-        // Looked at anew, for the ticker rests when no guest runs.
-        if self.crowded() && self.0.ticker.look(&self.0.settings) {
-            return None;
-        }
-        Arc::clone(&self.0.places).try_acquire_many_owned(weight).ok()
+    pub(crate) fn place(&self, weight: u32) -> Option<Held> {
+        if self.short() { None } else { self.0.places.take(weight) }
+    }
+
+    /// The same, in turn with other components; `None` when waiting won't help.
+    pub(crate) fn await_place(&self, lineage: &Lineage, weight: u32) -> Option<Wait> {
+        if self.short() { None } else { self.0.places.wait(lineage.number(), lineage.weight(), weight) }
+    }
+
+    /// Whether the host's own memory is short. Looked at anew, for the ticker rests when no guest runs.
+    fn short(&self) -> bool {
+        self.crowded() && self.0.ticker.look(&self.0.settings)
     }
 
     /// Whether guests make the host hold more memory beside theirs than it may.

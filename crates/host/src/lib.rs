@@ -23,6 +23,7 @@ mod limits;
 mod link;
 mod logs;
 mod meter;
+mod places;
 mod plugin;
 mod pool;
 mod replay;

@@ -13,6 +13,7 @@ use crate::failure::{Blame, Cause};
 use crate::flight::{Charged, Flight, Flights, Job, Outcome, Phase};
 use crate::guest::Guest;
 use crate::instance::Blueprint;
+use crate::places::Held;
 use crate::trap;
 use coracle_telemetry::Stage;
 use futures::stream::{FuturesUnordered, StreamExt as _};
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use wasmtime::component::Accessor;
 use wasmtime::{AsContextMut as _, Store, Trap};
 use wasmtime_wasi_http::WasiHttpView;
@@ -123,21 +124,34 @@ impl Stop {
 impl Worker {
     async fn run(self, first: Job, inbox: mpsc::UnboundedReceiver<Arc<Flight>>) {
         let flight = self.flights.board(first, Phase::Starting, &self.blueprint.limits);
-        match self.blueprint.engine.place(self.blueprint.weight) {
-            None => self.say_why(Stop::NoRoom),
-            Some(place) => self.run_in(place, flight, inbox).await,
+        let place = match self.blueprint.engine.place(self.blueprint.weight) {
+            Some(place) => Ok(place),
+            None => self.await_place().await,
+        };
+        match place {
+            Err(stop) => self.say_why(stop),
+            Ok(place) => self.run_in(place, flight, inbox).await,
         }
         // The inbox is gone with the instance: who came between the last look and here is sent on too.
         self.flights.fail_all(&Cause::Closing, Blame::Collateral, "the instance has ended", None);
     }
 
+    /// The process has no place left: waits until it is the component's turn, for as long as its queue may last.
+    async fn await_place(&self) -> Result<Held, Stop> {
+        let Blueprint { engine, lineage, weight, limits, .. } = &*self.blueprint;
+        let mut turn = pin!(engine.await_place(lineage, *weight).ok_or(Stop::NoRoom)?);
+        let patience = tokio::time::timeout(
+            limits.queue_deadline,
+            poll_fn(|cx| match self.flights.abandoned(cx) {
+                true => Poll::Ready(Err(Stop::ClientGone)),
+                false => turn.as_mut().poll(cx).map(Ok),
+            }),
+        );
+        patience.await.unwrap_or(Err(Stop::NoRoom))
+    }
+
     /// Makes the store, lets the instance live in it, and ends both.
-    async fn run_in(
-        &self,
-        place: OwnedSemaphorePermit,
-        flight: Arc<Flight>,
-        inbox: mpsc::UnboundedReceiver<Arc<Flight>>,
-    ) {
+    async fn run_in(&self, place: Held, flight: Arc<Flight>, inbox: mpsc::UnboundedReceiver<Arc<Flight>>) {
         let mut store = match self.blueprint.store(&self.flights) {
             Ok(store) => store,
             Err(error) => return self.say_why(Stop::Instantiate(error)),
