@@ -130,10 +130,7 @@ mod tests {
 
     #[test]
     fn files_of_packages_are_named_from_the_package_on() {
-        assert_eq!(
-            short("/cargo/registry/src/index.crates.io-1949/http-1.3.1/src/uri.rs"),
-            "http-1.3.1/src/uri.rs"
-        );
+        assert_eq!(short("/cargo/registry/src/index.crates.io-1949/http-1.3.1/src/uri.rs"), "http-1.3.1/src/uri.rs");
         assert_eq!(short("/rustc/59807616/library/std/src/process.rs"), "library/std/src/process.rs");
         assert_eq!(short("/work/shop/src/lib.rs"), "/work/shop/src/lib.rs");
     }

@@ -169,3 +169,15 @@ async fn a_guest_that_does_not_start_is_told_of_too() {
     let said = events.of("p3/alloc", |said| !said.is_empty());
     assert!(said[0].text.starts_with("the guest could not be started: "), "{said:?}");
 }
+
+#[tokio::test]
+async fn python_is_told_by_the_functions_of_its_interpreter() {
+    let events = Events::listen();
+    let rig = Rig::new("py/hello", Limits { memory: 256 << 20, ..Limits::default() }, Reuse::default()).await;
+    let failure = rig.get("/throw").await.unwrap_err();
+    assert_eq!(failure.cause, Cause::Trap, "{failure:?}");
+    let said = events.of("py/hello", |said| !said.is_empty());
+    assert!(said[0].text.starts_with("the guest trapped: "), "{said:?}");
+    assert!(said[0].text.contains("\n  at "), "{said:?}");
+    assert!(said[0].text.len() <= 4096, "{said:?}");
+}
