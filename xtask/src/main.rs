@@ -5,6 +5,7 @@
 mod accept;
 mod bench;
 mod ci;
+mod fuzz;
 mod guests;
 mod place;
 mod storefront;
@@ -31,7 +32,9 @@ enum Command {
     Accept(accept::Options),
     /// Measure Coracle beside its peers, and count instructions a request
     Bench(bench::Options),
-    /// Build the test guests (sets p3, p2, js, py; all by default) into guests/SET/ of the target directory
+    /// Look for inputs that break something (fuzz/), by coverage
+    Fuzz(fuzz::Options),
+    /// Build the test guests (sets p3, p2, named, js, py; all by default) into guests/SET/ of the target directory
     Guests { sets: Vec<guests::Set> },
     /// Build examples/storefront and serve it; what follows `--` goes to `coracle up`
     Storefront {
@@ -48,10 +51,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = fuzz::wrap() {
+        return code;
+    }
     let options = Options::parse();
     let result = Workspace::find().and_then(|workspace| match options.command {
         Command::Accept(options) => accept::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
+        Command::Fuzz(options) => fuzz::run(&workspace, &options),
         Command::Guests { sets } => guests::run(&workspace, &sets),
         Command::Ci { steps } => ci::run(&workspace, &steps),
         Command::Storefront { build, arguments } => storefront::run(&workspace, build, &arguments),

@@ -8,8 +8,9 @@ mod apart;
 
 pub(crate) use apart::{OTHER_ENGINE, VERB};
 
+use crate::symbols;
 use apart::Apart;
-use coracle_artifact::Admitted;
+use coracle_artifact::{Admitted, Digest};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::fs::{self, File, OpenOptions};
@@ -22,6 +23,8 @@ use wasmtime::component::Component;
 
 /// Components above this take seconds, and somebody waits.
 const SLOW_TO_COMPILE: usize = 2 << 20;
+/// Of a component with debug information, which is kept for the texts of traps (`symbols`).
+const MOST_KEPT: u64 = 128 << 20;
 
 /// The code cache; without a folder it compiles each time.
 pub(crate) struct Cache {
@@ -79,11 +82,21 @@ impl Cache {
         let start = Instant::now();
         let code = self.compile(engine, admitted)?;
         tracing::info!(digest = %admitted.digest, bytes = admitted.bytes.len(), seconds = start.elapsed().as_secs_f32(), "compiled");
+        folder.keep(admitted);
         if let Err(error) = folder.store(&entry, &code) {
             tracing::warn!(entry = %entry.display(), %error, "compiled code could not be kept");
             return from_code(engine, &code);
         }
         deserialize(engine, &entry)
+    }
+
+    /// The bytes that were compiled, if they have debug information and were kept. Blocks.
+    pub(crate) fn kept(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let path = self.folder.as_ref()?.component(digest);
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path).ok()?;
+        let mut bytes = Vec::new();
+        file.take(MOST_KEPT).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
     }
 
     fn compile(&self, engine: &wasmtime::Engine, admitted: &Admitted) -> wasmtime::Result<Vec<u8>> {
@@ -142,6 +155,21 @@ impl Folder {
         let digest = admitted.digest.to_string();
         let hex = digest.strip_prefix("sha256:").unwrap_or(&digest);
         self.path.join(format!("{hex}-{:016x}.cwasm", hash(engine)))
+    }
+
+    /// Where a component with debug information is kept. It is read, never run, so it needs no MAC.
+    fn component(&self, digest: &Digest) -> PathBuf {
+        self.path.join(format!("{}.wasm", digest.hex()))
+    }
+
+    /// Keeps a component that has debug information, beside its code.
+    fn keep(&self, admitted: &Admitted) {
+        if admitted.bytes.len() as u64 <= MOST_KEPT
+            && symbols::has_lines(&admitted.bytes)
+            && let Err(error) = write(&self.component(&admitted.digest), &admitted.bytes)
+        {
+            tracing::debug!(%error, "debug information could not be kept: traps are told without lines");
+        }
     }
 
     /// Whether the entry is there and is what was stored. `Err` when it is there and isn't.

@@ -8,15 +8,17 @@
 
 use crate::compile::Cache;
 use crate::egress::Client;
+use crate::lane::Lineage;
 use crate::limits::Budget;
 use crate::machine;
+use crate::places::{Held, Places, Wait};
+use crate::trap::Scribe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// What an engine is made from. Settings of the process, not of an app.
@@ -100,11 +102,12 @@ struct Shared {
     concurrent: wasmtime::Engine,
     /// Made for the first component that needs it.
     sequential: OnceLock<wasmtime::Engine>,
-    cache: Cache,
+    cache: Arc<Cache>,
+    scribe: Scribe,
     client: Arc<Client>,
     memory: Arc<Budget>,
     /// One permit an instance: what the pool can hold is decided at admission, never found out by failing.
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     ticker: Arc<Ticker>,
     janitor: mpsc::Sender<Box<dyn Send>>,
     instances_made: AtomicU64,
@@ -121,14 +124,16 @@ impl Engine {
         let concurrent = runtime(settings, Mode::Concurrent).map_err(EngineError::Runtime)?;
         let ticker = Ticker::start(&concurrent, settings).map_err(EngineError::Thread)?;
         let client = Client::new().map_err(|error| EngineError::Client(error.into()))?;
+        let cache = Arc::new(Cache::new(settings.cache_dir.as_deref(), settings.compiler.clone()));
         Ok(Self(Arc::new(Shared {
             settings: settings.clone(),
-            cache: Cache::new(settings.cache_dir.as_deref(), settings.compiler.clone()),
+            scribe: Scribe::start(Arc::clone(&cache)).map_err(EngineError::Thread)?,
+            cache,
             concurrent,
             sequential: OnceLock::new(),
             client: Arc::new(client),
             memory: Arc::new(Budget::new(settings.memory)),
-            places: Arc::new(Semaphore::new(settings.instances as usize)),
+            places: Places::new(settings.instances),
             ticker,
             janitor: janitor().map_err(EngineError::Thread)?,
             instances_made: AtomicU64::new(0),
@@ -164,6 +169,11 @@ impl Engine {
         &self.0.cache
     }
 
+    /// Writes down traps.
+    pub(crate) fn scribe(&self) -> &Scribe {
+        &self.0.scribe
+    }
+
     pub(crate) fn client(&self) -> Arc<Client> {
         Arc::clone(&self.0.client)
     }
@@ -173,12 +183,18 @@ impl Engine {
     }
 
     /// Places for an instance of this weight, if there are any and the host's own memory is not short.
-    pub(crate) fn place(&self, weight: u32) -> Option<OwnedSemaphorePermit> {
-        // Looked at anew, for the ticker rests when no guest runs.
-        if self.crowded() && self.0.ticker.look(&self.0.settings) {
-            return None;
-        }
-        Arc::clone(&self.0.places).try_acquire_many_owned(weight).ok()
+    pub(crate) fn place(&self, weight: u32) -> Option<Held> {
+        if self.short() { None } else { self.0.places.take(weight) }
+    }
+
+    /// The same, in turn with other components; `None` when waiting won't help.
+    pub(crate) fn await_place(&self, lineage: &Lineage, weight: u32) -> Option<Wait> {
+        if self.short() { None } else { self.0.places.wait(lineage.number(), lineage.weight(), weight) }
+    }
+
+    /// Whether the host's own memory is short. Looked at anew, for the ticker rests when no guest runs.
+    fn short(&self) -> bool {
+        self.crowded() && self.0.ticker.look(&self.0.settings)
     }
 
     /// Whether guests make the host hold more memory beside theirs than it may.
@@ -228,6 +244,8 @@ pub(crate) fn candidates() -> impl Iterator<Item = wasmtime::Engine> {
 fn config(pool: Option<PoolingAllocationConfig>, mode: Mode) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
+    // Whatever the environment says: it would be read on the shard, for each frame of each trap (`trap`).
+    config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
     config.wasm_component_model_async(mode == Mode::Concurrent);
     config.concurrency_support(mode == Mode::Concurrent);
     if let Some(pool) = pool {

@@ -12,6 +12,7 @@ use crate::limits::{Allowance, Budget, Memory};
 use crate::logs::{Log, Stream, Which};
 use crate::plugin::Plugin;
 use crate::roots::Tasks;
+use crate::trap::Traps;
 use coracle_manifest::{Limits, Reuse};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub(crate) struct Blueprint {
     /// Calls that were answered with "denied".
     pub(crate) denied: Arc<AtomicU64>,
     pub(crate) log: Arc<Log>,
+    pub(crate) traps: Arc<Traps>,
 }
 
 impl Blueprint {

@@ -35,6 +35,15 @@ impl Lineage {
         Arc::new(Self { number: NEXT.fetch_add(1, Ordering::Relaxed), weight: weight.max(1), allowance })
     }
 
+    /// A number no other component of this process has.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(crate) fn weight(&self) -> u32 {
+        self.weight
+    }
+
     fn debt(&self) -> Option<Duration> {
         self.allowance.as_ref().and_then(|allowance| allowance.debt())
     }

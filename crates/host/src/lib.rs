@@ -24,12 +24,15 @@ mod link;
 mod logs;
 mod machine;
 mod meter;
+mod places;
 mod plugin;
 mod pool;
 mod replay;
 mod roots;
 mod spec;
+mod symbols;
 pub mod task;
+mod trap;
 mod worker;
 
 pub use body::{Body, BodyError, Request, Response, empty, full};

@@ -18,6 +18,7 @@ use crate::logs::Log;
 use crate::meter::Meter;
 use crate::plugin::Note;
 use crate::spec::Spec;
+use crate::trap::Traps;
 use crate::worker::Post;
 use crate::{Request, Response};
 use coracle_manifest::Limits;
@@ -78,6 +79,8 @@ impl Pool {
         let core_instances = spec.component.core_instances;
         let compiler = engine.clone();
         let admitted = spec.component;
+        let log = Arc::new(Log::new(Arc::clone(&spec.name), spec.limits.log_bytes));
+        let traps = Traps::new(admitted.digest, Arc::clone(&log));
         let mode = if admitted.is_sequential() { Mode::Sequential } else { Mode::Concurrent };
         let compiled = tokio::task::spawn_blocking(move || {
             compiler.wasmtime(mode).and_then(|engine| compiler.cache().load(engine, &admitted))
@@ -111,7 +114,8 @@ impl Pool {
             outbound_places: Arc::new(Semaphore::new(spec.limits.outbound_connections as usize)),
             workers: Arc::new(Semaphore::new(MAX_WORKERS as usize)),
             denied: Arc::new(AtomicU64::new(0)),
-            log: Arc::new(Log::new(Arc::clone(&spec.name), spec.limits.log_bytes)),
+            log,
+            traps,
             name: spec.name,
             limits: spec.limits,
             blast: Blast::new(spec.reuse.concurrency),

@@ -13,6 +13,8 @@ use crate::failure::{Blame, Cause};
 use crate::flight::{Charged, Flight, Flights, Job, Outcome, Phase};
 use crate::guest::Guest;
 use crate::instance::Blueprint;
+use crate::places::Held;
+use crate::trap;
 use coracle_telemetry::Stage;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use std::future::{pending, poll_fn};
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use wasmtime::component::Accessor;
 use wasmtime::{AsContextMut as _, Store, Trap};
 use wasmtime_wasi_http::WasiHttpView;
@@ -122,50 +124,48 @@ impl Stop {
 impl Worker {
     async fn run(self, first: Job, inbox: mpsc::UnboundedReceiver<Arc<Flight>>) {
         let flight = self.flights.board(first, Phase::Starting, &self.blueprint.limits);
-        let stop = match self.blueprint.engine.place(self.blueprint.weight) {
-            None => {
-                self.say_why(&Stop::NoRoom);
-                Err(Stop::NoRoom)
-            }
-            Some(place) => self.run_in(place, flight, inbox).await,
+        let place = match self.blueprint.engine.place(self.blueprint.weight) {
+            Some(place) => Ok(place),
+            None => self.await_place().await,
         };
+        match place {
+            Err(stop) => self.say_why(stop),
+            Ok(place) => self.run_in(place, flight, inbox).await,
+        }
         // The inbox is gone with the instance: who came between the last look and here is sent on too.
         self.flights.fail_all(&Cause::Closing, Blame::Collateral, "the instance has ended", None);
-        if let Err(Stop::Trap { error, .. } | Stop::Instantiate(error)) = stop
-            && self.blueprint.log.admit(TRAP_LOG_BYTES)
-        {
-            tracing::warn!(component = %self.blueprint.name, "guest trapped: {}", cut(&format!("{error:?}")));
-        }
+    }
+
+    /// The process has no place left: waits until it is the component's turn, for as long as its queue may last.
+    async fn await_place(&self) -> Result<Held, Stop> {
+        let Blueprint { engine, lineage, weight, limits, .. } = &*self.blueprint;
+        let mut turn = pin!(engine.await_place(lineage, *weight).ok_or(Stop::NoRoom)?);
+        let patience = tokio::time::timeout(
+            limits.queue_deadline,
+            poll_fn(|cx| match self.flights.abandoned(cx) {
+                true => Poll::Ready(Err(Stop::ClientGone)),
+                false => turn.as_mut().poll(cx).map(Ok),
+            }),
+        );
+        patience.await.unwrap_or(Err(Stop::NoRoom))
     }
 
     /// Makes the store, lets the instance live in it, and ends both.
-    async fn run_in(
-        &self,
-        place: OwnedSemaphorePermit,
-        flight: Arc<Flight>,
-        inbox: mpsc::UnboundedReceiver<Arc<Flight>>,
-    ) -> Result<(), Stop> {
+    async fn run_in(&self, place: Held, flight: Arc<Flight>, inbox: mpsc::UnboundedReceiver<Arc<Flight>>) {
         let mut store = match self.blueprint.store(&self.flights) {
             Ok(store) => store,
-            Err(error) => {
-                let stop = Stop::Instantiate(error);
-                self.say_why(&stop);
-                return Err(stop);
-            }
+            Err(error) => return self.say_why(Stop::Instantiate(error)),
         };
-        let stop = {
+        {
             let mut live = pin!(self.live(&mut store, flight, inbox));
-            let stop = self.watch(live.as_mut()).await;
-            if let Err(stop) = &stop {
+            if let Err(stop) = self.watch(live.as_mut()).await {
                 self.say_why(stop);
             }
-            stop
-        };
+        }
         if store.data().memory.used() > SMALL {
             // Giving back its pages takes milliseconds, which are not this shard's to spend.
             self.blueprint.engine.dispose((store, place));
         }
-        stop
     }
 
     /// Polls the instance, and between its polls looks at what it may not decide itself.
@@ -266,10 +266,11 @@ impl Worker {
     }
 
     /// Ends what is still in the instance, with the reason.
-    fn say_why(&self, stop: &Stop) {
+    fn say_why(&self, stop: Stop) {
         let limits = &self.blueprint.limits;
         let name = &self.blueprint.name;
-        let (cause, blame, detail) = match stop {
+        let request = self.flights.only();
+        let (cause, blame, detail) = match &stop {
             Stop::NoRoom => (
                 Cause::NoRoom { retry_after: Duration::from_secs(1) },
                 Blame::Limit,
@@ -298,7 +299,7 @@ impl Worker {
                 format!("`{name}` died after it was refused more memory (`memory` is {} bytes)", limits.memory),
             ),
             Stop::Trap { error, memory: false, .. } => {
-                (Cause::Trap, Blame::Guest, format!("`{name}` trapped: {}", trap_text(error)))
+                (Cause::Trap, Blame::Guest, cut(&format!("`{name}` trapped: {}", trap::cause(error))).to_owned())
             }
             Stop::Cpu => (
                 Cause::CpuLimit,
@@ -312,10 +313,15 @@ impl Worker {
             tracing::warn!(component = %name, "{detail}");
         }
         // With several requests in the instance, or work that an earlier one left behind, nothing says whose doing it was.
+        let starting = matches!(stop, Stop::Instantiate(_));
         let shared = !self.blueprint.exclusive() && self.load.taken.load(Ordering::Relaxed) > 1;
         let blame = if shared && blame == Blame::Guest { Blame::Collateral } else { blame };
         if self.flights.fail_all(&cause, blame, &detail, self.effects()) > 0 && blame == Blame::Collateral {
             self.blueprint.blast.trapped();
+        }
+        if let Stop::Trap { error, .. } | Stop::Instantiate(error) = stop {
+            let report = trap::Report { component: Arc::clone(name), request, starting, error };
+            self.blueprint.engine.scribe().write(report, &self.blueprint.traps);
         }
     }
 
@@ -466,20 +472,10 @@ fn error_code(error: &wasmtime::Error) -> Option<String> {
         .or_else(|| error.downcast_ref::<wasmtime_wasi_http::Error>().map(|code| format!("{code:?}")))
 }
 
-/// A trap in one line; its frames go to the log.
-fn trap_text(error: &wasmtime::Error) -> String {
-    match error.downcast_ref::<Trap>() {
-        Some(trap) => trap.to_string(),
-        None => error.root_cause().to_string(),
-    }
-}
-
 /// Names in a text like this are the guest's choice, and so is their length.
 fn cut(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(TRAP_LOG_BYTES)).unwrap_or(text)
+    text.get(..text.floor_char_boundary(trap::MOST_BYTES)).unwrap_or(text)
 }
 
 /// Bytes of memory up to which an instance is ended on its shard.
 const SMALL: u64 = 4 << 20;
-/// A trap's text with its frames is at most this long; it counts against the component's log rate.
-const TRAP_LOG_BYTES: usize = 4096;

@@ -130,3 +130,31 @@ async fn a_full_process_says_no_room() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_component_with_many_requests_does_not_keep_others_out_of_a_full_process() {
+    let settings = coracle_host::Settings { instances: 1, ..coracle_host::Settings::default() };
+    let engine = coracle_host::Engine::new(&settings).unwrap();
+    let grants = || vec![(std::sync::Arc::new(crate::rig::Http) as _, coracle_host::Grant::Denied)];
+    let patient = Limits { queue_deadline: Duration::from_secs(60), ..Limits::default() };
+    let many = Rig::with(&engine, "p2/drip", patient.clone(), Reuse::default(), grants()).await;
+    let other = Rig::with(&engine, "p2/hello", patient, Reuse::default(), grants()).await;
+    let first = many.get("/?n=2&ms=60000").await.unwrap();
+    // Instances are numbered as they are made.
+    let ask = async |rig: &Rig| {
+        let (answer, meter) = rig.send(request("GET", "/?n=1&ms=1", coracle_host::empty())).await;
+        text(answer.unwrap()).await.unwrap();
+        meter.run().unwrap().instance
+    };
+    let asked = async { futures::future::join_all((0..9).map(|_| ask(&many))).await };
+    let free = async {
+        // The others have been asked and wait by then: each is a task that runs before this one goes on.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        drop(first);
+    };
+    let (many, other, ()) = tokio::join!(asked, ask(&other), free);
+    let before = many.iter().filter(|instance| **instance < other).count();
+    assert!(before <= 2, "{before} of {many:?} were made before {other}");
+}

@@ -12,3 +12,5 @@ mod reuse;
 mod rig;
 mod schedule;
 mod serve;
+mod traps;
+mod visits;
