@@ -9,6 +9,7 @@
 
 mod cases;
 mod contender;
+mod density;
 mod gate;
 mod install;
 mod load;

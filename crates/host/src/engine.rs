@@ -8,7 +8,13 @@
 
 use crate::compile::Cache;
 use crate::egress::Client;
+use crate::grant::Grant;
+use crate::guest::Guest;
 use crate::limits::Budget;
+use crate::linkers::Linkers;
+use crate::mode::Mode;
+use crate::plugin::Plugin;
+use crate::shelf::{Mapped, Shelf};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -16,6 +22,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// What an engine is made from. Settings of the process, not of an app.
@@ -40,6 +47,11 @@ pub struct Settings {
     /// The program that compiles in children of its own kind, within limits ([`crate::compile_child`]); `None` compiles in this
     /// process, for as long as it takes.
     pub compiler: Option<PathBuf>,
+    /// Bytes of compiled code that are mapped at the same time. Those of components that are loaded when they are called make room
+    /// for each other. A quarter of the machine's memory.
+    pub images: u64,
+    /// Components whose code is mapped at the same time; `None` is as many as the kernel has mappings for.
+    pub most_images: Option<u32>,
 }
 
 impl Default for Settings {
@@ -53,6 +65,8 @@ impl Default for Settings {
             slice: Duration::from_millis(1),
             heap: None,
             compiler: None,
+            images: three_quarters_of_ram() / 3,
+            most_images: None,
         }
     }
 }
@@ -72,21 +86,14 @@ pub enum EngineError {
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
 
-/// How a component's requests run in one instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// One after the other: WASI 0.2 and nothing else.
-    Sequential,
-    /// Several at once, if it is allowed to: WASI 0.3.
-    Concurrent,
-}
-
 struct Shared {
     settings: Settings,
     concurrent: wasmtime::Engine,
     /// Made for the first component that needs it.
     sequential: OnceLock<wasmtime::Engine>,
     cache: Cache,
+    linkers: Linkers,
+    shelf: Arc<Shelf>,
     client: Arc<Client>,
     memory: Arc<Budget>,
     /// One permit an instance: what the pool can hold is decided at admission, never found out by failing.
@@ -109,6 +116,8 @@ impl Engine {
         Ok(Self(Arc::new(Shared {
             settings: settings.clone(),
             cache: Cache::new(settings.cache_dir.as_deref(), settings.compiler.clone()),
+            linkers: Linkers::default(),
+            shelf: Shelf::new(settings.images, settings.instances, settings.most_images),
             concurrent,
             sequential: OnceLock::new(),
             client: Arc::new(client),
@@ -147,6 +156,25 @@ impl Engine {
 
     pub(crate) fn cache(&self) -> &Cache {
         &self.0.cache
+    }
+
+    /// The linker for components that were granted these capabilities.
+    pub(crate) fn linker(
+        &self,
+        mode: Mode,
+        grants: &[(Arc<dyn Plugin>, Grant)],
+    ) -> wasmtime::Result<Arc<Linker<Guest>>> {
+        self.0.linkers.of(self.wasmtime(mode)?, mode, grants)
+    }
+
+    pub(crate) fn shelf(&self) -> &Arc<Shelf> {
+        &self.0.shelf
+    }
+
+    /// What is mapped at the moment.
+    #[must_use]
+    pub fn mapped(&self) -> Mapped {
+        self.0.shelf.mapped()
     }
 
     pub(crate) fn client(&self) -> Arc<Client> {
