@@ -129,7 +129,7 @@ async fn one(
     let Loaded { state, unwatched, made_from } = loader.load(known, 1).await?;
     let named = state.app.routes.iter().filter_map(|route| {
         let host = route.host.clone()?;
-        let at = state.app.source.lines().position(route.span.start);
+        let at = state.app.source.position(route.span.start);
         Some((host, format!("{}:{}:{}", place.display(), at.line, at.column)))
     });
     let mut named: Vec<_> = named.collect();

@@ -1,7 +1,8 @@
 //! One engine per process: how code is compiled, where instances are placed, and the clock that preempts them.
 //!
 //! Beneath are two of the runtime's engines: one that runs several requests in an instance at once, as WASI 0.3 may, and
-//! one without the bookkeeping for that, for components of WASI 0.2 (docs/design/006).
+//! one without the bookkeeping for that, for components of WASI 0.2 (docs/design/006). Each is made for the first component that
+//! needs it: its pools take milliseconds and thousands of mappings.
 //!
 //! The pooling allocator is used where the address space allows it, on-demand allocation otherwise. A ticker thread
 //! advances the epoch once a slice while a guest runs and sleeps while none does.
@@ -74,8 +75,6 @@ impl Default for Settings {
 /// An engine could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    #[error("the WebAssembly engine does not start on this machine")]
-    Runtime(#[source] wasmtime::Error),
     #[error("the outbound HTTP client does not start")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("a thread of the engine does not start")]
@@ -88,8 +87,7 @@ pub struct Engine(Arc<Shared>);
 
 struct Shared {
     settings: Settings,
-    concurrent: wasmtime::Engine,
-    /// Made for the first component that needs it.
+    concurrent: OnceLock<wasmtime::Engine>,
     sequential: OnceLock<wasmtime::Engine>,
     cache: Cache,
     linkers: Linkers,
@@ -110,15 +108,14 @@ impl Engine {
     /// When the machine lacks what the runtime needs.
     pub fn new(settings: &Settings) -> Result<Self, EngineError> {
         raise_descriptors();
-        let concurrent = runtime(settings, Mode::Concurrent).map_err(EngineError::Runtime)?;
-        let ticker = Ticker::start(&concurrent, settings).map_err(EngineError::Thread)?;
+        let ticker = Ticker::start(settings).map_err(EngineError::Thread)?;
         let client = Client::new().map_err(|error| EngineError::Client(error.into()))?;
         Ok(Self(Arc::new(Shared {
             settings: settings.clone(),
             cache: Cache::new(settings.cache_dir.as_deref(), settings.compiler.clone()),
             linkers: Linkers::default(),
             shelf: Shelf::new(settings.images, settings.instances, settings.most_images),
-            concurrent,
+            concurrent: OnceLock::new(),
             sequential: OnceLock::new(),
             client: Arc::new(client),
             memory: Arc::new(Budget::new(settings.memory)),
@@ -132,21 +129,20 @@ impl Engine {
     /// The runtime's engine for this mode.
     ///
     /// # Errors
-    /// When the machine lacks what a second engine needs.
+    /// When the machine lacks what an engine needs.
     pub(crate) fn wasmtime(&self, mode: Mode) -> wasmtime::Result<&wasmtime::Engine> {
-        match mode {
-            Mode::Concurrent => Ok(&self.0.concurrent),
-            Mode::Sequential => match self.0.sequential.get() {
-                Some(engine) => Ok(engine),
-                None => {
-                    let engine = runtime(&self.0.settings, Mode::Sequential)?;
-                    // Another thread may have been faster; then this one is dropped.
-                    let engine = self.0.sequential.get_or_init(|| engine);
-                    self.0.ticker.also(engine);
-                    Ok(engine)
-                }
-            },
+        let place = match mode {
+            Mode::Concurrent => &self.0.concurrent,
+            Mode::Sequential => &self.0.sequential,
+        };
+        if let Some(engine) = place.get() {
+            return Ok(engine);
         }
+        let engine = runtime(&self.0.settings, mode)?;
+        // Another thread may have been faster; then this one is dropped.
+        let engine = place.get_or_init(|| engine);
+        self.0.ticker.advance(mode, engine);
+        Ok(engine)
     }
 
     /// How long a guest computes before it lets its neighbours run.
@@ -216,6 +212,12 @@ impl Engine {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.ticker.end();
+    }
+}
+
 fn runtime(settings: &Settings, mode: Mode) -> wasmtime::Result<wasmtime::Engine> {
     if !settings.on_demand {
         match wasmtime::Engine::new(&config(Some(pool(settings)), mode)) {
@@ -262,7 +264,8 @@ fn pool(settings: &Settings) -> PoolingAllocationConfig {
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT * MAX_WEIGHT)
         .max_memories_per_component(2 * MAX_WEIGHT)
         .max_tables_per_component(CORE_INSTANCES_PER_COMPONENT * MAX_WEIGHT)
-        .total_stacks(instances.saturating_mul(2))
+        // One an instance, and some for guests that run several tasks on stacks of their own. Each is a system call at the start.
+        .total_stacks(instances.saturating_add(instances / 4))
         .max_component_instance_size(4 << 20)
         .table_elements(1 << 16);
     if settings.keep_resident > 0 {
@@ -314,8 +317,11 @@ struct Ticker {
     running: AtomicU64,
     /// Unparked when somebody starts running.
     thread: OnceLock<Thread>,
-    /// The sequential engine, once there is one.
-    second: OnceLock<wasmtime::EngineWeak>,
+    /// The engines, once there are any.
+    concurrent: OnceLock<wasmtime::EngineWeak>,
+    sequential: OnceLock<wasmtime::EngineWeak>,
+    /// Nobody has the engine any more.
+    ended: AtomicBool,
     /// The host's own memory is short.
     crowded: AtomicBool,
 }
@@ -325,39 +331,38 @@ struct Ticker {
 const LINGER: Duration = Duration::from_millis(50);
 
 impl Ticker {
-    fn start(engine: &wasmtime::Engine, settings: &Settings) -> std::io::Result<Arc<Self>> {
+    fn start(settings: &Settings) -> std::io::Result<Arc<Self>> {
         let ticker = Arc::new(Self {
             running: AtomicU64::new(0),
             thread: OnceLock::new(),
-            second: OnceLock::new(),
+            concurrent: OnceLock::new(),
+            sequential: OnceLock::new(),
+            ended: AtomicBool::new(false),
             crowded: AtomicBool::new(false),
         });
-        let engine = engine.weak();
         let settings = settings.clone();
         let shared = Arc::clone(&ticker);
         let handle = std::thread::Builder::new().name("coracle-ticker".to_owned()).spawn(move || {
             let mut last = Instant::now();
             let mut ticks = 0_u32;
-            while let Some(engine) = engine.upgrade() {
+            while !shared.ended.load(Ordering::Relaxed) {
                 if shared.running.load(Ordering::SeqCst) > 0 {
                     last = Instant::now();
                 }
                 if last.elapsed() > LINGER {
-                    // A wake-up between the check and here makes `park` return at once. The timeout only lets the
-                    // thread end with its engine.
-                    drop(engine);
-                    std::thread::park_timeout(Duration::from_secs(5));
+                    // A wake-up between the check and here makes `park` return at once.
+                    std::thread::park();
                     last = if shared.running.load(Ordering::SeqCst) > 0 { Instant::now() } else { last };
                 } else {
-                    engine.increment_epoch();
                     ticks = ticks.wrapping_add(1);
                     if ticks.is_multiple_of(HEAP_TICKS) {
                         shared.look(&settings);
                     }
-                    if let Some(second) = shared.second.get().and_then(wasmtime::EngineWeak::upgrade) {
-                        second.increment_epoch();
+                    for engine in [&shared.concurrent, &shared.sequential] {
+                        if let Some(engine) = engine.get().and_then(wasmtime::EngineWeak::upgrade) {
+                            engine.increment_epoch();
+                        }
                     }
-                    drop(engine);
                     std::thread::sleep(settings.slice);
                 }
             }
@@ -377,8 +382,19 @@ impl Ticker {
     }
 
     /// Advances the epoch of this engine, too.
-    fn also(&self, engine: &wasmtime::Engine) {
-        let _ = self.second.set(engine.weak());
+    fn advance(&self, mode: Mode, engine: &wasmtime::Engine) {
+        let place = match mode {
+            Mode::Concurrent => &self.concurrent,
+            Mode::Sequential => &self.sequential,
+        };
+        let _ = place.set(engine.weak());
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
     }
 
     fn enter(ticker: &Arc<Self>) -> Running {
