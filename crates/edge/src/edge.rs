@@ -301,7 +301,11 @@ impl Hub {
         let mut kept = HashSet::new();
         for (name, component) in new.all_components() {
             let same = before.get(&name).is_some_and(|old| Arc::ptr_eq(&old.component, &component.component));
-            if same { drop(kept.insert(name)) } else { reloaded.replaced.push(name) }
+            if same {
+                kept.insert(name);
+            } else {
+                reloaded.replaced.push(name);
+            }
         }
         if let Some((_, failed)) = new.apps() {
             reloaded.failed = failed.keys().cloned().collect();

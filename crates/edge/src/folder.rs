@@ -12,6 +12,7 @@ use crate::settings::AppSource;
 use crate::state::{AppState, Released};
 use crate::supervise::Watched;
 use coracle_manifest::{App, RouteTable, Source};
+use futures::StreamExt as _;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,13 +44,23 @@ pub async fn load(loader: &Loader, folder: &Folder<'_>, previous: Option<&AppSta
     let known = previous.and_then(|state| state.apps.as_ref());
     let mut apps = Vec::with_capacity(entries.len());
     let (mut errors, mut unwatched) = (Errors::new(), Vec::new());
+    let mut changed = Vec::new();
     for entry in entries {
         let before = known.and_then(|known| known.get(&entry.name)).filter(|before| before.place == entry.place);
-        if let Some(before) = before.filter(|before| before.is_unchanged()) {
-            apps.push(Arc::clone(before));
-            continue;
+        match before.filter(|before| before.is_unchanged()) {
+            Some(before) => apps.push(Arc::clone(before)),
+            None => changed.push((entry, before)),
         }
-        match Box::pin(one(loader, folder, &entry, before)).await {
+    }
+    // Reading components is work for each core.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let loads = changed.into_iter().map(|(entry, before)| async move {
+        let outcome = Box::pin(one(loader, folder, &entry, before)).await;
+        (entry, before, outcome)
+    });
+    let mut loads = std::pin::pin!(futures::stream::iter(loads).buffered(cores));
+    while let Some((entry, before, outcome)) = loads.next().await {
+        match outcome {
             Ok((app, watched)) => {
                 apps.push(Arc::new(app));
                 unwatched.extend(watched);
@@ -60,7 +71,7 @@ pub async fn load(loader: &Loader, folder: &Folder<'_>, previous: Option<&AppSta
             }
         }
     }
-    let apps = claim(apps, known, &mut errors);
+    let mut apps = claim(apps, known, &mut errors);
     if previous.is_none() && apps.hosted().next().is_none() {
         return Err(LoadError::NoApp { folder: folder.path.to_owned(), errors: errors.into_values().map(|(_, error)| error).collect() });
     }
@@ -72,7 +83,8 @@ pub async fn load(loader: &Loader, folder: &Folder<'_>, previous: Option<&AppSta
     unwatched.retain(|(app, _)| apps.get(app).is_some());
     let failed = errors.iter().map(|(place, (_, error))| (place.display().to_string(), error.render(false)));
     let failed = failed.collect();
-    let state = state(folder.path, Apps { failed, ..apps }, previous);
+    apps.failed = failed;
+    let state = state(folder.path, apps, previous);
     let unwatched = unwatched.into_iter().map(|(_, watched)| watched).collect();
     Ok(Loaded { state, unwatched, made_from: Vec::new() })
 }
