@@ -7,9 +7,9 @@
 //! ```
 
 use crate::admin::{self, Admin};
+use crate::folder::{self, Folder};
 use crate::listen::{self, ListenError};
 use crate::live::{Live, Reload, Reloaded};
-use crate::folder::{self, Folder};
 use crate::load::{Known, LoadError, Loaded, Loader};
 use crate::record::Sink;
 use crate::settings::{AppSource, Settings};
@@ -334,7 +334,13 @@ impl Hub {
             // Thousands of names are no help.
             Some((apps, failed)) => {
                 let replaced = reloaded.replaced.len();
-                tracing::info!(generation = new.generation, apps = apps.len(), failed = failed.len(), replaced, "reloaded");
+                tracing::info!(
+                    generation = new.generation,
+                    apps = apps.len(),
+                    failed = failed.len(),
+                    replaced,
+                    "reloaded"
+                );
             }
             None => tracing::info!(generation = new.generation, replaced = ?reloaded.replaced, "reloaded"),
         }

@@ -73,10 +73,14 @@ pub async fn load(loader: &Loader, folder: &Folder<'_>, previous: Option<&AppSta
     }
     let mut apps = claim(apps, known, &mut errors);
     if previous.is_none() && apps.hosted().next().is_none() {
-        return Err(LoadError::NoApp { folder: folder.path.to_owned(), errors: errors.into_values().map(|(_, error)| error).collect() });
+        return Err(LoadError::NoApp {
+            folder: folder.path.to_owned(),
+            errors: errors.into_values().map(|(_, error)| error).collect(),
+        });
     }
     for (place, (name, error)) in &errors {
-        let fate = if apps.get(name).is_some_and(|app| app.place == *place) { "goes on as it was" } else { "is not served" };
+        let fate =
+            if apps.get(name).is_some_and(|app| app.place == *place) { "goes on as it was" } else { "is not served" };
         tracing::error!("the app `{name}` {fate}\n{}", error.render(false).trim_end());
     }
     // The upstreams of an app that lost its host are not started.

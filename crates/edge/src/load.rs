@@ -370,13 +370,8 @@ pub fn bare(component: &Path, base_dir: &Path, plugins: &[Arc<dyn Plugin>]) -> R
     let grants: Vec<_> = plugins.iter().map(|plugin| plugin.name()).collect();
     let stores: Vec<_> = plugins.iter().filter_map(|plugin| plugin.store()).map(|(kind, _)| kind).collect();
     let component = std::path::absolute(component).unwrap_or_else(|_| component.to_owned());
-    let options = CheckOptions {
-        env: None,
-        variables: &|_| None,
-        known_grants: &grants,
-        known_store_kinds: &stores,
-        base_dir,
-    };
+    let options =
+        CheckOptions { env: None, variables: &|_| None, known_grants: &grants, known_store_kinds: &stores, base_dir };
     let (app, diagnostics, source_text) = App::single(&Flags { component, ..Flags::default() }, &options);
     app.ok_or(LoadError::Refused { source_text, diagnostics })
 }

@@ -71,7 +71,8 @@ pub fn readiness(ready: bool) -> StatusCode {
 pub fn failed(failure: &Failure, id: RequestId) -> Response {
     let (status, kind, text) = meaning(&failure.cause, failure.blame);
     let mut response = problem(status, kind, text, id);
-    if let Cause::Busy { retry_after } | Cause::NoRoom { retry_after } | Cause::NotLoaded { retry_after } = &failure.cause
+    if let Cause::Busy { retry_after } | Cause::NoRoom { retry_after } | Cause::NotLoaded { retry_after } =
+        &failure.cause
     {
         response.headers_mut().insert(RETRY_AFTER, whole_seconds(*retry_after));
     }

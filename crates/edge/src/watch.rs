@@ -50,8 +50,7 @@ impl Files {
         let event = move |event: notify::Result<notify::Event>| {
             let relevant = event.is_ok_and(|event| {
                 let wanted = wants.lock().unwrap_or_else(PoisonError::into_inner);
-                !matches!(event.kind, EventKind::Access(_))
-                    && event.paths.iter().any(|path| wanted.has(path))
+                !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(|path| wanted.has(path))
             });
             if relevant {
                 // A change that is already waiting to be seen is enough.

@@ -358,11 +358,9 @@ impl Ticker {
                     if ticks.is_multiple_of(HEAP_TICKS) {
                         shared.look(&settings);
                     }
-                    for engine in [&shared.concurrent, &shared.sequential] {
-                        if let Some(engine) = engine.get().and_then(wasmtime::EngineWeak::upgrade) {
-                            engine.increment_epoch();
-                        }
-                    }
+                    let engines = [&shared.concurrent, &shared.sequential].into_iter().filter_map(OnceLock::get);
+                    let engines = engines.filter_map(wasmtime::EngineWeak::upgrade);
+                    engines.for_each(|engine| engine.increment_epoch());
                     std::thread::sleep(settings.slice);
                 }
             }

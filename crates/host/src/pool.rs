@@ -108,8 +108,7 @@ impl Pool {
             Some(Later { file, title }) => (Wasm::of_file(admitted, file), title),
             None => (Wasm::held(admitted), Arc::clone(&spec.name)),
         };
-        let recipe =
-            Recipe { wasm, mode, core_instances: admitted.core_instances, unoffered: link::unoffered(&spec) };
+        let recipe = Recipe { wasm, mode, core_instances: admitted.core_instances, unoffered: link::unoffered(&spec) };
         let allowance = allowance(&spec.limits);
         let mut grants = Grants::default();
         spec.grants.iter().for_each(|(_, grant)| grants.push(grant));
@@ -340,7 +339,7 @@ impl Shared {
     fn shelve(self: &Arc<Self>) {
         let weak = Arc::downgrade(self);
         let let_go = Box::new(move || weak.upgrade().map_or(Asked::Gone, |shared| shared.let_go()));
-        self.blueprint.engine.shelf().shelve(Shelved { used: Arc::clone(&self.slot.used), let_go });
+        self.blueprint.engine.shelf().shelve(Shelved { used: Arc::downgrade(&self.slot.used), let_go });
     }
 
     /// Lets go of the code and of the instances that wait in it, unless requests are in flight.

@@ -10,7 +10,7 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 /// Mappings that one component's code takes: file, text and read-only data, and one for a neighbour that they split.
@@ -38,8 +38,8 @@ pub(crate) enum Asked {
 
 /// A component whose code is mapped and may be let go of.
 pub(crate) struct Shelved {
-    /// When it was used last, by [`Shelf::now`].
-    pub(crate) used: Arc<AtomicU64>,
+    /// When it was used last, by [`Shelf::now`]; gone with the component.
+    pub(crate) used: Weak<AtomicU64>,
     pub(crate) let_go: Box<dyn Fn() -> Asked + Send + Sync>,
 }
 
@@ -119,7 +119,11 @@ impl Shelf {
 
     /// Adds a component that may be asked for room from now on.
     pub(crate) fn shelve(&self, shelved: Shelved) {
-        self.list().push(shelved);
+        let mut list = self.list();
+        if list.len() == list.capacity() {
+            list.retain(|one| one.used.strong_count() > 0);
+        }
+        list.push(shelved);
     }
 
     pub(crate) fn mapped(&self) -> Mapped {
@@ -153,7 +157,7 @@ impl Shelf {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         // Taken off the list, so that letting go, which unmaps, holds nobody up.
         let mut candidates = std::mem::take(&mut *self.list());
-        candidates.sort_by_cached_key(|one| one.used.load(Relaxed));
+        candidates.sort_by_cached_key(|one| one.used.upgrade().map(|used| used.load(Relaxed)));
         let enough = |spare: u64| {
             self.bytes.free() >= bytes.saturating_add(self.bytes.cap / BATCH * spare).min(self.bytes.cap)
                 && self.mappings.free() >= MAPPINGS_OF_CODE as u64 + self.mappings.cap / BATCH * spare
@@ -229,11 +233,14 @@ mod tests {
     struct Image {
         hold: Mutex<Option<Hold>>,
         busy: AtomicBool,
+        used: Arc<AtomicU64>,
     }
 
     fn map(shelf: &Arc<Shelf>, bytes: u64, used: u64) -> Option<Arc<Image>> {
         let hold = shelf.reserve(bytes)?;
-        let image = Arc::new(Image { hold: Mutex::new(Some(hold)), busy: AtomicBool::new(false) });
+        let used = Arc::new(AtomicU64::new(used));
+        let weak_used = Arc::downgrade(&used);
+        let image = Arc::new(Image { hold: Mutex::new(Some(hold)), busy: AtomicBool::new(false), used });
         let weak = Arc::downgrade(&image);
         let let_go = Box::new(move || {
             let Some(image) = weak.upgrade() else { return Asked::Gone };
@@ -245,7 +252,8 @@ mod tests {
                 None => Asked::Gone,
             }
         });
-        shelf.shelve(Shelved { used: Arc::new(AtomicU64::new(used)), let_go });
+        shelf.shelve(Shelved { used: weak_used, let_go });
+        assert!(image.used.load(Relaxed) > 0);
         Some(image)
     }
 

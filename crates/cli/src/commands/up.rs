@@ -221,7 +221,9 @@ async fn start(settings: Settings, admin_is_default: bool) -> Result<Edge, Start
 
 fn not_started(error: StartError) -> Failure {
     match error {
-        StartError::Load(error @ (LoadError::Refused { .. } | LoadError::NoApp { .. })) => Failure::report(error.render(output::stderr_colour())),
+        StartError::Load(error @ (LoadError::Refused { .. } | LoadError::NoApp { .. })) => {
+            Failure::report(error.render(output::stderr_colour()))
+        }
         StartError::Load(error) => Failure::mend(error),
         // Its text says what its cause means.
         StartError::Listen(error) => Failure::start(anyhow::anyhow!("{error}")),

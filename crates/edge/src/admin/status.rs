@@ -116,10 +116,8 @@ pub fn of(live: &Live) -> Status {
         fallback: route.fallback.as_ref().map(crate::destination::Destination::name),
     });
     let mapped = live.engine.mapped();
-    let (apps, failed_apps) = state
-        .apps()
-        .map(|(names, failed)| (names.into_iter().map(str::to_owned).collect(), failed.clone()))
-        .unzip();
+    let (apps, failed_apps) =
+        state.apps().map(|(names, failed)| (names.into_iter().map(str::to_owned).collect(), failed.clone())).unzip();
     Status {
         apps,
         failed_apps,
