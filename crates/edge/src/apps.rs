@@ -3,7 +3,7 @@
 //!
 //! Built by `folder.rs`, kept in the state (`state.rs`), never changed.
 
-use crate::state::{LoadedComponent, LoadedUpstream, Route};
+use crate::loaded::{LoadedComponent, LoadedUpstream, Route};
 use coracle_manifest::RouteTable;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};

@@ -17,6 +17,7 @@ mod lent;
 mod listen;
 mod live;
 mod load;
+mod loaded;
 pub mod logging;
 mod probe;
 mod record;

@@ -1,15 +1,12 @@
 //! An app ready to serve: routes, pools, upstreams, files. Built whole by `load`, swapped in, never changed.
 
 use crate::apps::Apps;
-use crate::destination::{Component, Destination};
+pub use crate::loaded::{LoadedComponent, LoadedUpstream, Route};
 use crate::respond::Refusal;
-use crate::upstream::Upstream;
-use coracle_artifact::Digest;
 use coracle_host::Note;
 use coracle_manifest::{App, RouteTable, Routed};
 use http::Method;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// An app ready to serve.
@@ -44,31 +41,6 @@ impl Drop for Released {
     fn drop(&mut self) {
         self.0.cancel();
     }
-}
-
-/// A route with its destinations.
-pub struct Route {
-    /// As in the manifest, with method and host where it names them.
-    pub pattern: Arc<str>,
-    pub first: Destination,
-    pub fallback: Option<Destination>,
-}
-
-/// A component and what it was made from: when that is the same after a reload, the pool is kept.
-#[derive(Clone)]
-pub struct LoadedComponent {
-    pub component: Arc<Component>,
-    pub digest: String,
-    pub(crate) fingerprint: Digest,
-    pub(crate) notes: Vec<Note>,
-}
-
-/// An upstream and what it was made from.
-#[derive(Clone)]
-pub struct LoadedUpstream {
-    pub upstream: Arc<Upstream>,
-    /// Without its place in the manifest.
-    pub(crate) spec: coracle_manifest::Upstream,
 }
 
 impl AppState {
