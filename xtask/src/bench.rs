@@ -9,6 +9,7 @@
 
 mod cases;
 mod contender;
+mod density;
 pub mod gate;
 mod install;
 mod load;

@@ -24,6 +24,8 @@ Examples:
   coracle up                                  serve the app of ./coracle.toml
   coracle up shop --variant prod --watch      serve shop/coracle.toml with [env.prod]
   coracle up thumbs.wasm --listen 0.0.0.0:80  serve one component on every path
+  coracle up apps/                            serve many apps by host name: apps/shop/coracle.toml and
+                                              apps/blog.wasm answer for shop, shop.* and blog, blog.*
   coracle up thumbs.wasm --grant http='GET https://images.example.com/**' --dir ./assets::/assets:ro
 
 Signals: SIGINT and SIGTERM drain and end with 0 (a second one ends at once), SIGHUP reloads.";
@@ -133,8 +135,8 @@ pub struct Recording {
 #[derive(Debug, Args)]
 #[command(after_help = UP_EXAMPLES)]
 pub struct Up {
-    /// A manifest, a directory that holds one, or a component [default: ./coracle.toml]
-    #[arg(value_name = "MANIFEST|COMPONENT", value_hint = ValueHint::AnyPath)]
+    /// A manifest, a directory that holds one, a component, or a directory of apps [default: ./coracle.toml]
+    #[arg(value_name = "MANIFEST|COMPONENT|APPS", value_hint = ValueHint::AnyPath)]
     pub path: Option<PathBuf>,
     /// Where to listen; port 0 picks a free one; may be given several times
     #[arg(long, short, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = values::address)]

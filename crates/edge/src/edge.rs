@@ -7,9 +7,10 @@
 //! ```
 
 use crate::admin::{self, Admin};
+use crate::folder::{self, Folder};
 use crate::listen::{self, ListenError};
 use crate::live::{Live, Reload, Reloaded};
-use crate::load::{LoadError, Loader};
+use crate::load::{Known, LoadError, Loaded, Loader};
 use crate::record::Sink;
 use crate::settings::{AppSource, Settings};
 use crate::shard::Shard;
@@ -20,7 +21,7 @@ use crate::tunnel::Tunnels;
 use crate::watch::Files;
 use arc_swap::ArcSwap;
 use coracle_host::{Engine, EngineError, Note, Resources};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -193,9 +194,10 @@ impl Hub {
             settings.listen.iter().map(|addr| listen::shared(*addr, shard_count)).collect::<Result<Vec<_>, _>>()?;
         let admin = settings.admin.map(listen::exclusive).transpose()?;
         let loader = loader(&settings)?;
-        let loaded = Box::pin(loader.load(None)).await?;
+        let loaded = Box::pin(load(&loader, None)).await?;
         let sink = settings.sink();
         let live = Arc::new(Live {
+            engine: loader.engine.clone(),
             state: ArcSwap::from_pointee(loaded.state),
             drain: CancellationToken::new(),
             now: CancellationToken::new(),
@@ -289,21 +291,34 @@ impl Hub {
     /// Builds the new state aside, swaps it in, and lets go of what it no longer has.
     async fn reload(&mut self) -> Result<Reloaded, LoadError> {
         let old = self.live.state.load_full();
-        let loaded = Box::pin(self.loader.load(Some(&old))).await;
+        let loaded = Box::pin(load(&self.loader, Some(&old))).await;
         // A file that was wrong may be put right by the next save.
         let loaded = loaded.inspect_err(|_| self.watch_files())?;
         let new = Arc::new(loaded.state);
         self.live.state.store(Arc::clone(&new));
-        let mut reloaded = Reloaded { generation: new.generation, replaced: Vec::new(), kept: Vec::new() };
-        for (name, component) in &new.components {
-            let same = old.components.get(name).is_some_and(|old| Arc::ptr_eq(&old.component, &component.component));
-            if same { reloaded.kept.push(name.clone()) } else { reloaded.replaced.push(name.clone()) }
+        let mut reloaded = Reloaded { generation: new.generation, replaced: vec![], kept: vec![], failed: vec![] };
+        let before: HashMap<_, _> = old.all_components().collect();
+        let mut kept = HashSet::new();
+        for (name, component) in new.all_components() {
+            let same = before.get(&name).is_some_and(|old| Arc::ptr_eq(&old.component, &component.component));
+            if same {
+                kept.insert(name);
+            } else {
+                reloaded.replaced.push(name);
+            }
+        }
+        if let Some((_, failed)) = new.apps() {
+            reloaded.failed = failed.keys().cloned().collect();
         }
         let released = Released { token: old.released.token(), patience: self.settings.drain.min(RELEASE) };
-        let retired = old.components.iter().filter(|(name, _)| !reloaded.kept.contains(name));
+        let retired = before.iter().filter(|(name, _)| !kept.contains(*name));
         let retired: Vec<_> = retired.map(|(_, loaded)| loaded.component.pool.clone()).collect();
-        let gone = old.upstreams.keys().filter(|name| !new.upstreams.contains_key(*name));
-        let gone: Vec<_> = gone.filter_map(|name| self.supervisors.remove(name)).collect();
+        reloaded.kept = kept.into_iter().collect();
+        reloaded.kept.sort_unstable();
+        let upstreams: HashSet<_> = new.all_upstreams().map(|(name, _)| name).collect();
+        let gone = old.all_upstreams().filter(|(name, _)| !upstreams.contains(name));
+        let gone: Vec<_> = gone.filter_map(|(name, _)| self.supervisors.remove(&name)).collect();
+        drop(before);
         drop(old);
         tokio::spawn({
             let released = released.clone();
@@ -315,7 +330,20 @@ impl Hub {
         });
         self.watch_upstreams(loaded.unwatched, Some(&released));
         self.watch_files();
-        tracing::info!(generation = new.generation, replaced = ?reloaded.replaced, "reloaded");
+        match new.apps() {
+            // Thousands of names are no help.
+            Some((apps, failed)) => {
+                let replaced = reloaded.replaced.len();
+                tracing::info!(
+                    generation = new.generation,
+                    apps = apps.len(),
+                    failed = failed.len(),
+                    replaced,
+                    "reloaded"
+                );
+            }
+            None => tracing::info!(generation = new.generation, replaced = ?reloaded.replaced, "reloaded"),
+        }
         Ok(reloaded)
     }
 
@@ -341,11 +369,16 @@ impl Hub {
         let components = state.app.components.values().map(|component| match &component.source {
             coracle_manifest::ComponentSource::Path(path) => path.clone(),
         });
-        let manifest = match &self.settings.app {
-            AppSource::Manifest { path, .. } => Some(path.clone()),
-            AppSource::Given(_) => None,
+        let (manifest, folder) = match &self.settings.app {
+            AppSource::Manifest { path, .. } => (Some(path.clone()), None),
+            AppSource::Given(_) => (None, None),
+            AppSource::Folder { path, .. } => (None, Some(path)),
         };
-        self.files.watch(components.chain(manifest).collect());
+        if !self.settings.watch {
+            return;
+        }
+        let of_folder = folder.map(|folder| folder::watched(folder, &state)).unwrap_or_default();
+        self.files.watch(components.chain(manifest).chain(of_folder).collect(), folder.map(PathBuf::as_path));
     }
 
     /// The way down, in order: what is behind something ends after it.
@@ -368,7 +401,7 @@ impl Hub {
         }
         live.tunnels.cut();
         let state = live.state.load_full();
-        let pools: Vec<_> = state.components.values().map(|loaded| loaded.component.pool.clone()).collect();
+        let pools: Vec<_> = state.all_components().map(|(_, loaded)| loaded.component.pool.clone()).collect();
         pools.iter().for_each(coracle_host::Pool::retire);
         tokio::select! {
             _ = futures::future::join_all(pools.iter().map(|pool| Box::pin(pool.drained()))) => {}
@@ -427,7 +460,20 @@ fn loader(settings: &Settings) -> Result<Loader, EngineError> {
         shards: settings.shard_count(),
         timeouts: settings.timeouts,
         tunnels: Tunnels::default(),
+        app: None,
     })
+}
+
+/// The app, or the apps of a folder.
+async fn load(loader: &Loader, previous: Option<&AppState>) -> Result<Loaded, LoadError> {
+    let (variant, variables, path) = match &loader.source {
+        AppSource::Folder { path, variant, variables } => (variant.as_deref(), variables, path),
+        AppSource::Manifest { .. } | AppSource::Given(_) => {
+            let known = previous.map(|state| Known { components: &state.components, upstreams: &state.upstreams });
+            return Box::pin(loader.load(known, previous.map_or(1, |previous| previous.generation + 1))).await;
+        }
+    };
+    Box::pin(folder::load(loader, &Folder { path, variant, variables }, previous)).await
 }
 
 type StartedAdmin = ((SocketAddr, Admin), JoinHandle<()>);

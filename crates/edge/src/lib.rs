@@ -4,17 +4,20 @@
 //! that way, in the hub thread (`edge.rs`), and swapped in. Error responses are made in `respond.rs` alone.
 
 mod admin;
+mod apps;
 mod call;
 mod chain;
 mod crowd;
 mod destination;
 mod edge;
+mod folder;
 mod forward;
 mod health;
 mod lent;
 mod listen;
 mod live;
 mod load;
+mod loaded;
 pub mod logging;
 mod probe;
 mod record;
@@ -33,6 +36,7 @@ mod upstream;
 mod watch;
 
 pub use edge::{Edge, StartError};
+pub use folder::has_apps;
 pub use listen::ListenError;
 pub use live::Reloaded;
 pub use load::{LoadError, check_tables};

@@ -5,6 +5,7 @@ use crate::record::Counts;
 use crate::state::AppState;
 use crate::tunnel::Tunnels;
 use arc_swap::ArcSwap;
+use coracle_host::Engine;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -19,6 +20,9 @@ pub struct Reloaded {
     pub replaced: Vec<String>,
     /// Components that stayed as they were.
     pub kept: Vec<String>,
+    /// Places of apps of a folder that don't load: they are not served, or as they were before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
 }
 
 /// Asks the hub to reload, and hears the outcome.
@@ -26,6 +30,7 @@ pub type Reload = oneshot::Sender<Result<Reloaded, LoadError>>;
 
 /// Shared by shards, hub and admin listener. Only the hub stores a new state and ends the phases.
 pub struct Live {
+    pub engine: Engine,
     pub state: ArcSwap<AppState>,
     /// Take no new connections, finish what runs.
     pub drain: CancellationToken,

@@ -3,6 +3,7 @@
 //! Everything that is wrong is collected, and then nothing is changed. What is the same as before is kept: pools (same bytes,
 //! grants, limits) with their waiting instances, upstreams with their connections and processes.
 
+use crate::apps::Stamp;
 use crate::chain::chain;
 use crate::destination::{Component, Destination};
 use crate::health::{Health, Watch};
@@ -13,9 +14,10 @@ use crate::static_files::StaticFiles;
 use crate::supervise::Watched;
 use crate::tunnel::Tunnels;
 use crate::upstream::{Timeouts, Upstream};
-use coracle_host::{Check, Checked, Engine, Grant, Plugin, Pool, Resources, Spec};
+use coracle_artifact::Digest;
+use coracle_host::{Check, Checked, Engine, Grant, Later, Plugin, Pool, Resources, Spec};
 use coracle_manifest::value::{Node, Value};
-use coracle_manifest::{App, CheckOptions, Diagnostic, Diagnostics, RouteTable, Source, Target};
+use coracle_manifest::{App, CheckOptions, Diagnostic, Diagnostics, Flags, RouteTable, Source, Target};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
@@ -33,12 +35,23 @@ pub struct Loader {
     pub shards: usize,
     pub timeouts: Timeouts,
     pub tunnels: Tunnels,
+    /// The app is one of many: its components are loaded when they are called, and its names stand behind this one.
+    pub app: Option<Arc<str>>,
+}
+
+/// What may be kept of an app's state before.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    pub components: &'a BTreeMap<String, LoadedComponent>,
+    pub upstreams: &'a BTreeMap<String, LoadedUpstream>,
 }
 
 /// A state, and the upstreams in it that nobody watches yet.
 pub struct Loaded {
     pub state: AppState,
     pub unwatched: Vec<Watched>,
+    /// The components' files, as they were before they were read.
+    pub made_from: Vec<(PathBuf, Stamp)>,
 }
 
 /// An app could not be loaded.
@@ -52,6 +65,12 @@ pub enum LoadError {
     },
     #[error("the app can't be loaded")]
     Refused { source_text: Arc<Source>, diagnostics: Diagnostics },
+    #[error("no app in {} can be served", folder.display())]
+    NoApp { folder: PathBuf, errors: Vec<LoadError> },
+    #[error("two apps answer for the host `{host}`: {first} and {second}; rename one, or give its route another host")]
+    Claimed { host: String, first: String, second: String },
+    #[error("`{name}` can't be a host name, and an app answers for the host of its name: rename {} with letters, digits, `-` and dots", place.display())]
+    NoHost { name: String, place: PathBuf },
     #[error("loading was interrupted")]
     Interrupted,
 }
@@ -61,7 +80,17 @@ impl LoadError {
     pub fn render(&self, colour: bool) -> String {
         match self {
             Self::Refused { source_text, diagnostics } => diagnostics.render(source_text, colour),
-            Self::Unreadable { .. } | Self::Interrupted => format!("error: {}\n", chain(self)),
+            Self::NoApp { folder, errors } if errors.is_empty() => {
+                let shown = folder.display();
+                format!("error: there is no app in {shown}; put {shown}/NAME/coracle.toml or {shown}/NAME.wasm there\n")
+            }
+            Self::NoApp { errors, .. } => {
+                let reports: String = errors.iter().map(|error| error.render(colour)).collect();
+                format!("{reports}error: {self}\n")
+            }
+            Self::Unreadable { .. } | Self::Claimed { .. } | Self::NoHost { .. } | Self::Interrupted => {
+                format!("error: {}\n", chain(self))
+            }
         }
     }
 }
@@ -75,17 +104,44 @@ struct Checks {
 }
 
 impl Loader {
-    /// Builds the app anew, keeping what is unchanged in `previous`.
+    /// The same for one app among many.
+    pub fn of_app(&self, name: &str, source: AppSource) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            plugins: self.plugins.clone(),
+            resources: Resources {
+                stores: BTreeMap::new(),
+                config: BTreeMap::new(),
+                base_dir: PathBuf::new(),
+                state_dir: PathBuf::new(),
+                open: Arc::clone(&self.resources.open),
+            },
+            source,
+            // Each app's stores are its own.
+            state_dir: self.state_dir.as_ref().map(|dir| dir.join(name)),
+            shards: self.shards,
+            timeouts: self.timeouts,
+            tunnels: self.tunnels.clone(),
+            app: Some(Arc::from(name)),
+        }
+    }
+
+    /// Builds the app anew, keeping what is unchanged of what is known.
     ///
     /// # Errors
     /// With every problem found; nothing of it has been taken into use.
-    pub async fn load(&self, previous: Option<&AppState>) -> Result<Loaded, LoadError> {
+    pub async fn load(&self, previous: Option<Known<'_>>, generation: u64) -> Result<Loaded, LoadError> {
         let mut diagnostics = Diagnostics::new();
         let Some(checks) = self.check(&mut diagnostics)? else {
             return Err(self.refused(diagnostics));
         };
         let source = Arc::clone(&checks.app.source);
         let refused = |diagnostics| LoadError::Refused { source_text: Arc::clone(&source), diagnostics };
+        let made_from = checks.app.components.values().filter_map(|component| {
+            let coracle_manifest::ComponentSource::Path(path) = &component.source;
+            Some((path.clone(), Stamp::of(path)?))
+        });
+        let made_from = made_from.collect();
         let components = self.components(&checks, previous, &mut diagnostics).await;
         let (upstreams, unwatched) = self.upstreams(&checks.app, previous, &mut diagnostics);
         if diagnostics.has_errors() {
@@ -97,7 +153,6 @@ impl Loader {
         let (table, _) = RouteTable::new(&checks.app.routes);
         let routes = routes(&checks.app, &components, &upstreams);
         let notes = components.values().flat_map(|loaded| loaded.notes.clone()).collect();
-        let generation = previous.map_or(1, |previous| previous.generation + 1);
         let state = AppState {
             app: checks.app,
             generation,
@@ -106,15 +161,17 @@ impl Loader {
             components,
             upstreams,
             notes,
+            apps: None,
             released: Released::default(),
         };
-        Ok(Loaded { state, unwatched })
+        Ok(Loaded { state, unwatched, made_from })
     }
 
     fn refused(&self, diagnostics: Diagnostics) -> LoadError {
         let source = match &self.source {
             AppSource::Manifest { path, .. } => Source::load(path).unwrap_or_default(),
             AppSource::Given(app) => (*app.source).clone(),
+            AppSource::Folder { .. } => Source::default(),
         };
         LoadError::Refused { source_text: Arc::new(source), diagnostics }
     }
@@ -132,6 +189,8 @@ impl Loader {
                 let options = Reading { path, variant: variant.as_deref(), variables, plugins: &self.plugins };
                 options.read(diagnostics, &mut look)?
             }
+            // `folder.rs` loads its apps one by one.
+            AppSource::Folder { .. } => None,
         };
         let (stores, grants) = tables;
         Ok(app.filter(|_| !diagnostics.has_errors()).map(|app| Checks { app, grants, stores }))
@@ -140,13 +199,13 @@ impl Loader {
     async fn components(
         &self,
         checks: &Checks,
-        previous: Option<&AppState>,
+        previous: Option<Known<'_>>,
         diagnostics: &mut Diagnostics,
     ) -> BTreeMap<String, LoadedComponent> {
         let mut loaded = BTreeMap::new();
         let resources = Arc::new(self.resources(checks));
         for (name, component) in &checks.app.components {
-            let known = previous.and_then(|state| state.components.get(name));
+            let known = previous.and_then(|known| known.components.get(name));
             match self.component(checks, component, known, &resources).await {
                 Ok(component) => drop(loaded.insert(name.clone(), component)),
                 Err(problem) => diagnostics.push(problem.at(component.span)),
@@ -163,6 +222,7 @@ impl Loader {
         resources: &Arc<Resources>,
     ) -> Result<LoadedComponent, Diagnostic> {
         let coracle_manifest::ComponentSource::Path(path) = component.source.clone();
+        let file = path.clone();
         let admitted =
             tokio::task::spawn_blocking(move || coracle_artifact::load(&path, &coracle_artifact::Options::default()))
                 .await
@@ -190,7 +250,15 @@ impl Loader {
             reuse: component.reuse.clone(),
             strict: component.strict,
         };
-        let (pool, notes) = Box::pin(Pool::load(&self.engine, spec)).await.map_err(|error| {
+        let pool = match &self.app {
+            None => Box::pin(Pool::load(&self.engine, spec)).await,
+            Some(app) => {
+                let alone = **app == *component.name;
+                let title = if alone { Arc::clone(app) } else { Arc::from(format!("{app}/{}", component.name)) };
+                Pool::register(&self.engine, spec, Later { file, title })
+            }
+        };
+        let (pool, notes) = pool.map_err(|error| {
             Diagnostic::error("component", format!("component `{}`: {}", component.name, chain(&error)))
         })?;
         let component = Arc::new(Component { pool, limits: component.limits.clone() });
@@ -233,14 +301,14 @@ impl Loader {
     fn upstreams(
         &self,
         app: &App,
-        previous: Option<&AppState>,
+        previous: Option<Known<'_>>,
         diagnostics: &mut Diagnostics,
     ) -> (BTreeMap<String, LoadedUpstream>, Vec<Watched>) {
         let mut loaded = BTreeMap::new();
         let mut unwatched = Vec::new();
         for (name, upstream) in &app.upstreams {
             let spec = coracle_manifest::Upstream { span: coracle_manifest::Span::default(), ..upstream.clone() };
-            let known = previous.and_then(|state| state.upstreams.get(name)).filter(|known| known.spec == spec);
+            let known = previous.and_then(|known| known.upstreams.get(name)).filter(|known| known.spec == spec);
             if let Some(known) = known {
                 loaded.insert(name.clone(), known.clone());
                 continue;
@@ -292,6 +360,20 @@ impl Reading<'_> {
         diagnostics.append(found);
         Ok(app)
     }
+}
+
+/// The app that serves one component on every path, without any grant.
+///
+/// # Errors
+/// With what is wrong.
+pub fn bare(component: &Path, base_dir: &Path, plugins: &[Arc<dyn Plugin>]) -> Result<App, LoadError> {
+    let grants: Vec<_> = plugins.iter().map(|plugin| plugin.name()).collect();
+    let stores: Vec<_> = plugins.iter().filter_map(|plugin| plugin.store()).map(|(kind, _)| kind).collect();
+    let component = std::path::absolute(component).unwrap_or_else(|_| component.to_owned());
+    let options =
+        CheckOptions { env: None, variables: &|_| None, known_grants: &grants, known_store_kinds: &stores, base_dir };
+    let (app, diagnostics, source_text) = App::single(&Flags { component, ..Flags::default() }, &options);
+    app.ok_or(LoadError::Refused { source_text, diagnostics })
 }
 
 type Tables = (BTreeMap<String, Checked>, BTreeMap<String, Vec<(usize, Checked)>>);
@@ -365,7 +447,7 @@ fn title(route: &coracle_manifest::Route) -> String {
 }
 
 /// Everything a pool depends on, spelled out. Two that are equal make the same pool.
-fn fingerprint(digest: &str, component: &coracle_manifest::Component, app: &App) -> String {
+fn fingerprint(digest: &str, component: &coracle_manifest::Component, app: &App) -> Digest {
     let coracle_manifest::Component { env, limits, reuse, strict, grants, .. } = component;
     let mut text = format!("{digest} {env:?} {limits:?} {reuse:?} {strict} {:?} {:?}", app.config, app.base_dir);
     let mut spell = |name: &str, node: &Node| {
@@ -375,7 +457,7 @@ fn fingerprint(digest: &str, component: &coracle_manifest::Component, app: &App)
     };
     grants.iter().for_each(|grant| spell(&grant.name, &grant.value));
     app.stores.iter().for_each(|(name, store)| spell(name, &store.value));
-    text
+    Digest::of(text.as_bytes())
 }
 
 /// A value without its place in the file.

@@ -19,6 +19,8 @@ pub enum Refusal {
     BadRequest(&'static str),
     /// No route, or no such file.
     NotFound,
+    /// Of many apps none answers for this host.
+    UnknownHost,
     /// The value of `Allow`.
     MethodNotAllowed(String),
     /// CONNECT, or an upgrade that can't be passed on.
@@ -36,6 +38,10 @@ pub fn refused(refusal: &Refusal, id: RequestId) -> Response {
     match refusal {
         Refusal::BadRequest(why) => problem(StatusCode::BAD_REQUEST, "bad-request", why, id),
         Refusal::NotFound => problem(StatusCode::NOT_FOUND, "not-found", "nothing answers at this address", id),
+        Refusal::UnknownHost => {
+            let text = "no app answers for this host: of the apps here, NAME answers for the hosts NAME and NAME.*";
+            problem(StatusCode::NOT_FOUND, "unknown-host", text, id)
+        }
         Refusal::NotImplemented(why) => problem(StatusCode::NOT_IMPLEMENTED, "not-implemented", why, id),
         Refusal::Forbidden(why) => problem(StatusCode::FORBIDDEN, "forbidden", why, id),
         Refusal::Closing => problem(StatusCode::SERVICE_UNAVAILABLE, "closing", "the process is shutting down", id),
@@ -65,7 +71,9 @@ pub fn readiness(ready: bool) -> StatusCode {
 pub fn failed(failure: &Failure, id: RequestId) -> Response {
     let (status, kind, text) = meaning(&failure.cause, failure.blame);
     let mut response = problem(status, kind, text, id);
-    if let Cause::Busy { retry_after } | Cause::NoRoom { retry_after } = &failure.cause {
+    if let Cause::Busy { retry_after } | Cause::NoRoom { retry_after } | Cause::NotLoaded { retry_after } =
+        &failure.cause
+    {
         response.headers_mut().insert(RETRY_AFTER, whole_seconds(*retry_after));
     }
     response
@@ -83,6 +91,7 @@ fn meaning(cause: &Cause, blame: Blame) -> (StatusCode, &'static str, &'static s
     match cause {
         Cause::Busy { .. } => (unavailable, "busy", "too many requests are waiting; try again later"),
         Cause::NoRoom { .. } => (unavailable, "no-room", "there is no room for this request; try again later"),
+        Cause::NotLoaded { .. } => (unavailable, "not-loaded", "the component could not be loaded; try again later"),
         Cause::Closing => (unavailable, "closing", "the service is being replaced; try again"),
         Cause::Deadline => (StatusCode::GATEWAY_TIMEOUT, "deadline", "the component did not answer in time"),
         Cause::Unreachable => (StatusCode::BAD_GATEWAY, "unreachable", "the service behind could not be reached"),

@@ -22,6 +22,9 @@ pub enum AppSource {
     },
     /// An app that was put together from options; a reload only looks at its components again.
     Given(Box<App>),
+    /// Many apps, told apart by host name: `NAME/coracle.toml` and `NAME.wasm` answer for the hosts `NAME` and `NAME.*`. What is in
+    /// the folder is found anew each time.
+    Folder { path: PathBuf, variant: Option<String>, variables: BTreeMap<String, String> },
 }
 
 /// How an edge runs.

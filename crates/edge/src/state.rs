@@ -1,13 +1,12 @@
 //! An app ready to serve: routes, pools, upstreams, files. Built whole by `load`, swapped in, never changed.
 
-use crate::destination::{Component, Destination};
+use crate::apps::Apps;
+pub use crate::loaded::{LoadedComponent, LoadedUpstream, Route};
 use crate::respond::Refusal;
-use crate::upstream::Upstream;
 use coracle_host::Note;
 use coracle_manifest::{App, RouteTable, Routed};
 use http::Method;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// An app ready to serve.
@@ -22,6 +21,8 @@ pub struct AppState {
     pub upstreams: BTreeMap<String, LoadedUpstream>,
     /// What the user should know about the components.
     pub notes: Vec<Note>,
+    /// The apps of a folder. What stands above of one app is empty then, but for name and folder.
+    pub(crate) apps: Option<Apps>,
     /// Tells when the last request that runs on this state has ended.
     pub(crate) released: Released,
 }
@@ -42,55 +43,59 @@ impl Drop for Released {
     }
 }
 
-/// A route with its destinations.
-pub struct Route {
-    /// As in the manifest, with method and host where it names them.
-    pub pattern: Arc<str>,
-    pub first: Destination,
-    pub fallback: Option<Destination>,
-}
-
-/// A component and what it was made from: when that is the same after a reload, the pool is kept.
-#[derive(Clone)]
-pub struct LoadedComponent {
-    pub component: Arc<Component>,
-    pub digest: String,
-    pub(crate) fingerprint: String,
-    pub(crate) notes: Vec<Note>,
-}
-
-/// An upstream and what it was made from.
-#[derive(Clone)]
-pub struct LoadedUpstream {
-    pub upstream: Arc<Upstream>,
-    /// Without its place in the manifest.
-    pub(crate) spec: coracle_manifest::Upstream,
-}
-
 impl AppState {
     /// The route of a request.
     ///
     /// # Errors
     /// The refusal to answer with when there is none.
     pub fn route(&self, host: &str, method: &Method, path: &str) -> Result<&Route, Refusal> {
-        match self.table.find(host, method.as_str(), path) {
-            Routed::Found { route, .. } => self.routes.get(route).ok_or(Refusal::NotFound),
-            Routed::NotFound => Err(Refusal::NotFound),
-            Routed::MethodNotAllowed { mut allow } => {
-                if allow.iter().any(|method| method == "GET") && !allow.iter().any(|method| method == "HEAD") {
-                    allow.push("HEAD".to_owned());
-                    allow.sort_unstable();
-                }
-                Err(Refusal::MethodNotAllowed(allow.join(", ")))
-            }
-        }
+        let Some(apps) = &self.apps else { return routed(&self.table, &self.routes, host, method, path) };
+        let app = apps.find(host).ok_or(Refusal::UnknownHost)?;
+        routed(&app.table, &app.routes, host, method, path)
     }
 
-    /// Why it can't take requests yet; empty when it can.
+    /// All components by name; those of a folder as `APP/NAME`.
+    pub fn all_components(&self) -> impl Iterator<Item = (String, &LoadedComponent)> {
+        let own = self.components.iter().map(|(name, loaded)| (name.clone(), loaded));
+        own.chain(self.apps.iter().flat_map(Apps::components))
+    }
+
+    /// All upstreams by name, likewise.
+    pub fn all_upstreams(&self) -> impl Iterator<Item = (String, &LoadedUpstream)> {
+        let own = self.upstreams.iter().map(|(name, loaded)| (name.clone(), loaded));
+        own.chain(self.apps.iter().flat_map(Apps::upstreams))
+    }
+
+    /// The names of the apps of a folder, and by place what is in it but not served, or as it was before, with the report.
+    pub fn apps(&self) -> Option<(Vec<&str>, &BTreeMap<String, String>)> {
+        self.apps.as_ref().map(|apps| (apps.names().collect(), &apps.failed))
+    }
+
+    /// Why it can't take requests yet; empty when it can. An upstream of one app among many keeps no other from being served.
     pub fn not_ready(&self) -> Vec<String> {
         let upstreams = self.upstreams.iter();
         upstreams
             .filter_map(|(name, loaded)| Some(format!("upstream `{name}`: {}", loaded.upstream.not_ready()?)))
             .collect()
+    }
+}
+
+fn routed<'a>(
+    table: &RouteTable,
+    routes: &'a [Route],
+    host: &str,
+    method: &Method,
+    path: &str,
+) -> Result<&'a Route, Refusal> {
+    match table.find(host, method.as_str(), path) {
+        Routed::Found { route, .. } => routes.get(route).ok_or(Refusal::NotFound),
+        Routed::NotFound => Err(Refusal::NotFound),
+        Routed::MethodNotAllowed { mut allow } => {
+            if allow.iter().any(|method| method == "GET") && !allow.iter().any(|method| method == "HEAD") {
+                allow.push("HEAD".to_owned());
+                allow.sort_unstable();
+            }
+            Err(Refusal::MethodNotAllowed(allow.join(", ")))
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! events is one change.
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,21 +17,40 @@ const QUIET: Duration = Duration::from_millis(100);
 pub struct Files {
     watcher: Option<RecommendedWatcher>,
     directories: BTreeSet<PathBuf>,
-    wanted: Arc<Mutex<BTreeSet<PathBuf>>>,
+    wanted: Arc<Mutex<Wanted>>,
     changes: mpsc::Receiver<()>,
+}
+
+#[derive(Default)]
+struct Wanted {
+    /// These files, and the directories above them.
+    paths: HashSet<PathBuf>,
+    /// Whatever appears in it or goes matters.
+    folder: Option<PathBuf>,
+}
+
+impl Wanted {
+    fn has(&self, path: &Path) -> bool {
+        let inside = path.parent().is_some_and(|parent| self.folder.as_deref() == Some(parent));
+        inside && !hidden(path) || self.paths.contains(path)
+    }
+}
+
+/// Where stores and tokens are kept.
+fn hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 impl Files {
     /// Nothing yet; with `watch` false never anything.
     pub fn new(watch: bool) -> Self {
         let (changed, changes) = mpsc::channel(1);
-        let wanted: Arc<Mutex<BTreeSet<PathBuf>>> = Arc::default();
+        let wanted: Arc<Mutex<Wanted>> = Arc::default();
         let wants = Arc::clone(&wanted);
         let event = move |event: notify::Result<notify::Event>| {
             let relevant = event.is_ok_and(|event| {
                 let wanted = wants.lock().unwrap_or_else(PoisonError::into_inner);
-                !matches!(event.kind, EventKind::Access(_))
-                    && event.paths.iter().any(|path| wanted.iter().any(|wanted| wanted.starts_with(path)))
+                !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(|path| wanted.has(path))
             });
             if relevant {
                 // A change that is already waiting to be seen is enough.
@@ -46,12 +65,15 @@ impl Files {
         Self { watcher, directories: BTreeSet::new(), wanted, changes }
     }
 
-    /// Watches these files instead.
-    pub fn watch(&mut self, files: Vec<PathBuf>) {
+    /// Watches these files instead, and what comes into a folder.
+    pub fn watch(&mut self, files: Vec<PathBuf>, folder: Option<&Path>) {
         let Some(watcher) = &mut self.watcher else { return };
         let files: BTreeSet<_> = files.into_iter().filter_map(|file| std::path::absolute(file).ok()).collect();
-        let directories: BTreeSet<_> = files.iter().filter_map(|file| existing_parent(file)).collect();
-        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = files;
+        let folder = folder.and_then(|folder| std::path::absolute(folder).ok());
+        let directories = files.iter().filter_map(|file| existing_parent(file)).chain(folder.clone());
+        let directories: BTreeSet<_> = directories.collect();
+        let paths = files.iter().flat_map(|file| file.ancestors()).map(Path::to_owned).collect();
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Wanted { paths, folder };
         for gone in self.directories.difference(&directories) {
             let _ = watcher.unwatch(gone);
         }

@@ -10,7 +10,7 @@ pub(crate) use apart::{OTHER_ENGINE, VERB};
 
 use crate::symbols;
 use apart::Apart;
-use coracle_artifact::{Admitted, Digest};
+use coracle_artifact::{Admitted, Digest, Rejected};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::fs::{self, File, OpenOptions};
@@ -18,9 +18,12 @@ use std::hash::{Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 use wasmtime::component::Component;
 
+/// Of HMAC-SHA256.
+const MAC_BYTES: usize = 32;
 /// Components above this take seconds, and somebody waits.
 const SLOW_TO_COMPILE: usize = 2 << 20;
 /// Of a component with debug information, which is kept for the texts of traps (`symbols`).
@@ -51,43 +54,42 @@ impl Cache {
         Self { folder, apart: compiler.map(Apart::new) }
     }
 
-    /// The component's code, from the cache or compiled. Blocks: seconds for large components.
+    /// The component's code, from the cache or compiled. Blocks: seconds for large components that have to be compiled.
     ///
     /// # Errors
-    /// When the component does not compile, or takes too much to compile.
-    pub(crate) fn load(&self, engine: &wasmtime::Engine, admitted: &Admitted) -> wasmtime::Result<Component> {
-        let Some(folder) = &self.folder else {
-            return from_code(engine, &self.compile(engine, admitted)?);
-        };
-        let entry = folder.entry(engine, admitted);
+    /// When its bytes can't be read or are others than before; when it does not compile, or takes too much to compile.
+    pub(crate) fn find(&self, engine: &wasmtime::Engine, wasm: &Wasm) -> Result<Found, CodeError> {
+        let Some(folder) = &self.folder else { return self.make(engine, wasm) };
+        let entry = folder.entry(engine, wasm.digest);
         match folder.verified(&entry) {
-            Ok(true) => match deserialize(engine, &entry) {
-                Ok(component) => return Ok(component),
-                Err(error) => {
-                    tracing::warn!(entry = %entry.display(), %error, "compiled code does not load: compiling again")
-                }
-            },
-            Ok(false) => {}
+            Ok(Some(file)) => return Ok(file),
+            Ok(None) => {}
             Err(error) => {
                 tracing::warn!(entry = %entry.display(), %error, "compiled code is not what was stored: compiling again")
             }
         }
-        if admitted.bytes.len() > SLOW_TO_COMPILE {
-            tracing::info!(
-                "compiling {} ({} MiB); the next start finds it compiled",
-                admitted.digest,
-                admitted.bytes.len() >> 20
-            );
+        self.make(engine, wasm)
+    }
+
+    /// The component's code, compiled anew, whatever is in the cache.
+    ///
+    /// # Errors
+    /// As [`Cache::find`].
+    pub(crate) fn make(&self, engine: &wasmtime::Engine, wasm: &Wasm) -> Result<Found, CodeError> {
+        let bytes = wasm.bytes()?;
+        if bytes.len() > SLOW_TO_COMPILE {
+            tracing::info!("compiling {} ({} MiB); the next start finds it compiled", wasm.digest, bytes.len() >> 20);
         }
         let start = Instant::now();
-        let code = self.compile(engine, admitted)?;
-        tracing::info!(digest = %admitted.digest, bytes = admitted.bytes.len(), seconds = start.elapsed().as_secs_f32(), "compiled");
-        folder.keep(admitted);
-        if let Err(error) = folder.store(&entry, &code) {
+        let code = self.compile(engine, &bytes)?;
+        tracing::info!(digest = %wasm.digest, bytes = bytes.len(), seconds = start.elapsed().as_secs_f32(), "compiled");
+        let Some(folder) = &self.folder else { return Ok(Found::Memory(code)) };
+        folder.keep(wasm.digest, &bytes);
+        let entry = folder.entry(engine, wasm.digest);
+        Ok(folder.store(&entry, &code).unwrap_or_else(|error| {
             tracing::warn!(entry = %entry.display(), %error, "compiled code could not be kept");
-            return from_code(engine, &code);
-        }
-        deserialize(engine, &entry)
+            Found::Memory(code)
+        }))
     }
 
     /// The bytes that were compiled, if they have debug information and were kept. Blocks.
@@ -99,14 +101,91 @@ impl Cache {
         Some(bytes)
     }
 
-    fn compile(&self, engine: &wasmtime::Engine, admitted: &Admitted) -> wasmtime::Result<Vec<u8>> {
+    fn compile(&self, engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Vec<u8>, CodeError> {
         if let Some(apart) = &self.apart {
-            match apart.compile(hash(engine), &admitted.bytes)? {
+            match apart.compile(hash(engine), bytes).map_err(CodeError::Compile)? {
                 Some(code) => return Ok(code),
                 None => tracing::warn!("the program was replaced since it started: compiling without limits"),
             }
         }
-        engine.precompile_component(&admitted.bytes)
+        engine.precompile_component(bytes).map_err(CodeError::Compile)
+    }
+}
+
+/// A component's bytes, for when they are to be compiled.
+pub(crate) struct Wasm {
+    digest: Digest,
+    held: Held,
+}
+
+enum Held {
+    Bytes(Arc<[u8]>),
+    File(PathBuf),
+}
+
+impl Wasm {
+    /// Holds the bytes.
+    pub(crate) fn held(admitted: &Admitted) -> Self {
+        Self { digest: admitted.digest, held: Held::Bytes(Arc::clone(&admitted.bytes)) }
+    }
+
+    /// Reads the file again when it has to.
+    pub(crate) fn of_file(admitted: &Admitted, file: PathBuf) -> Self {
+        Self { digest: admitted.digest, held: Held::File(file) }
+    }
+
+    fn bytes(&self) -> Result<Arc<[u8]>, CodeError> {
+        let path = match &self.held {
+            Held::Bytes(bytes) => return Ok(Arc::clone(bytes)),
+            Held::File(path) => path,
+        };
+        let bytes = coracle_artifact::read(path, coracle_artifact::DEFAULT_MAX_BYTES)
+            .map_err(|refusal| CodeError::Source(Rejected { path: path.clone(), refusal }))?;
+        // What is compiled is what was admitted.
+        if Digest::of(&bytes) == self.digest { Ok(bytes.into()) } else { Err(CodeError::Changed(path.clone())) }
+    }
+}
+
+/// A component has no code.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CodeError {
+    #[error("the component does not compile")]
+    Compile(#[source] wasmtime::Error),
+    #[error(transparent)]
+    Source(Rejected),
+    #[error("{} has changed", .0.display())]
+    Changed(PathBuf),
+}
+
+/// Code that was verified just now, or made.
+pub(crate) enum Found {
+    /// With its length.
+    File(PathBuf, u64),
+    Memory(Vec<u8>),
+}
+
+impl Found {
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::File(_, bytes) => *bytes,
+            Self::Memory(code) => code.len() as u64,
+        }
+    }
+
+    /// Maps it.
+    ///
+    /// # Errors
+    /// When the engine does not take it.
+    pub(crate) fn map(&self, engine: &wasmtime::Engine) -> wasmtime::Result<Component> {
+        // SAFETY: this program has made the code, for this engine, and nobody else has had it: it was compiled just now, here or
+        // in a child; or its MAC or its seal was checked or written just now, in a folder that nobody else can write to.
+        #[allow(unsafe_code)]
+        unsafe {
+            match self {
+                Self::File(path, _) => Component::deserialize_file(engine, path),
+                Self::Memory(code) => Component::deserialize(engine, code),
+            }
+        }
     }
 }
 
@@ -115,23 +194,6 @@ pub(crate) fn hash(engine: &wasmtime::Engine) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     hasher.finish()
-}
-
-fn from_code(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: this program has compiled it just now, here or in a child, and nobody else has had it.
-    #[allow(unsafe_code)]
-    unsafe {
-        Component::deserialize(engine, code)
-    }
-}
-
-fn deserialize(engine: &wasmtime::Engine, entry: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: the file was written by this user from this engine's own output: its MAC was checked just now, or it was
-    // stored just now, in a folder that nobody else can write to.
-    #[allow(unsafe_code)]
-    unsafe {
-        Component::deserialize_file(engine, entry)
-    }
 }
 
 impl Folder {
@@ -151,10 +213,8 @@ impl Folder {
     }
 
     /// Named by what decides the code: the component's bytes and everything about the engine that matters to it.
-    fn entry(&self, engine: &wasmtime::Engine, admitted: &Admitted) -> PathBuf {
-        let digest = admitted.digest.to_string();
-        let hex = digest.strip_prefix("sha256:").unwrap_or(&digest);
-        self.path.join(format!("{hex}-{:016x}.cwasm", hash(engine)))
+    fn entry(&self, engine: &wasmtime::Engine, digest: Digest) -> PathBuf {
+        self.path.join(format!("{}-{:016x}.cwasm", digest.hex(), hash(engine)))
     }
 
     /// Where a component with debug information is kept. It is read, never run, so it needs no MAC.
@@ -163,23 +223,32 @@ impl Folder {
     }
 
     /// Keeps a component that has debug information, beside its code.
-    fn keep(&self, admitted: &Admitted) {
-        if admitted.bytes.len() as u64 <= MOST_KEPT
-            && symbols::has_lines(&admitted.bytes)
-            && let Err(error) = write(&self.component(&admitted.digest), &admitted.bytes)
+    fn keep(&self, digest: Digest, bytes: &[u8]) {
+        if bytes.len() as u64 <= MOST_KEPT
+            && symbols::has_lines(bytes)
+            && let Err(error) = write(&self.component(&digest), bytes)
         {
             tracing::debug!(%error, "debug information could not be kept: traps are told without lines");
         }
     }
 
-    /// Whether the entry is there and is what was stored. `Err` when it is there and isn't.
-    fn verified(&self, entry: &Path) -> io::Result<bool> {
+    /// The entry, if it is there and is what was stored. `Err` when it is there and isn't.
+    ///
+    /// A file that was found to be what was stored carries a seal on what the system says of it, so that the next who asks
+    /// needn't read it all: nobody but this user can change it, and no change leaves its times as they were.
+    fn verified(&self, entry: &Path) -> io::Result<Option<Found>> {
         let mut file = match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(entry) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let expected = fs::read(entry.with_extension("mac"))?;
+        let meta = file.metadata()?;
+        let found = Found::File(entry.to_owned(), meta.len());
+        let beside = fs::read(entry.with_extension("mac"))?;
+        let (expected, seal) = beside.split_at_checked(MAC_BYTES).unwrap_or((&beside, &[]));
+        if self.seal(entry, &meta)?.verify_slice(seal).is_ok() {
+            return Ok(Some(found));
+        }
         let mut mac = self.mac(entry)?;
         let mut chunk = vec![0; 1 << 16];
         loop {
@@ -189,16 +258,36 @@ impl Folder {
             }
             mac.update(chunk.get(..n).unwrap_or_default());
         }
-        mac.verify_slice(&expected).map_err(|_| io::Error::other("its signature does not match"))?;
-        Ok(true)
+        mac.verify_slice(expected).map_err(|_| io::Error::other("its signature does not match"))?;
+        // Without a seal it is read again the next time.
+        let sealed = [expected, &self.seal(entry, &meta)?.finalize().into_bytes()].concat();
+        let _ = write(&entry.with_extension("mac"), &sealed);
+        Ok(Some(found))
     }
 
-    fn store(&self, entry: &Path, code: &[u8]) -> io::Result<()> {
+    fn store(&self, entry: &Path, code: &[u8]) -> io::Result<Found> {
         let mut mac = self.mac(entry)?;
         mac.update(code);
+        let mac = mac.finalize().into_bytes();
         // The MAC first: code without one is never used, so a crash in between leaves nothing that is believed.
-        write(&entry.with_extension("mac"), &mac.finalize().into_bytes())?;
-        write(entry, code)
+        write(&entry.with_extension("mac"), &mac)?;
+        write(entry, code)?;
+        let sealed = [mac, self.seal(entry, &fs::symlink_metadata(entry)?)?.finalize().into_bytes()].concat();
+        let _ = write(&entry.with_extension("mac"), &sealed);
+        Ok(Found::File(entry.to_owned(), code.len() as u64))
+    }
+
+    /// Over what tells this file from each other one and from itself after a change.
+    fn seal(&self, entry: &Path, meta: &fs::Metadata) -> io::Result<Hmac<Sha256>> {
+        let mut mac = self.mac(entry)?;
+        mac.update(b"seal");
+        for number in [meta.dev(), meta.ino(), meta.size()] {
+            mac.update(&number.to_le_bytes());
+        }
+        for number in [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()] {
+            mac.update(&number.to_le_bytes());
+        }
+        Ok(mac)
     }
 
     /// The name goes into the MAC, so that one entry can't be passed off as another.

@@ -1,17 +1,24 @@
 //! One engine per process: how code is compiled, where instances are placed, and the clock that preempts them.
 //!
 //! Beneath are two of the runtime's engines: one that runs several requests in an instance at once, as WASI 0.3 may, and
-//! one without the bookkeeping for that, for components of WASI 0.2 (docs/design/006).
+//! one without the bookkeeping for that, for components of WASI 0.2 (docs/design/006). Each is made for the first component that
+//! needs it: its pools take milliseconds and thousands of mappings.
 //!
 //! The pooling allocator is used where the address space allows it, on-demand allocation otherwise. A ticker thread
 //! advances the epoch once a slice while a guest runs and sleeps while none does.
 
 use crate::compile::Cache;
 use crate::egress::Client;
+use crate::grant::Grant;
+use crate::guest::Guest;
 use crate::lane::Lineage;
 use crate::limits::Budget;
+use crate::linkers::Linkers;
 use crate::machine;
+use crate::mode::Mode;
 use crate::places::{Held, Places, Wait};
+use crate::plugin::Plugin;
+use crate::shelf::{Mapped, Shelf};
 use crate::trap::Scribe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,6 +26,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
+use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// What an engine is made from. Settings of the process, not of an app.
@@ -44,6 +52,11 @@ pub struct Settings {
     /// The program that compiles in children of its own kind, within limits ([`crate::compile_child`]); `None` compiles in this
     /// process, for as long as it takes.
     pub compiler: Option<PathBuf>,
+    /// Bytes of compiled code that are mapped at the same time. Those of components that are loaded when they are called make room
+    /// for each other. A quarter of the machine's memory.
+    pub images: u64,
+    /// Components whose code is mapped at the same time; `None` is as many as the kernel has mappings for.
+    pub most_images: Option<u32>,
 }
 
 impl Default for Settings {
@@ -57,6 +70,8 @@ impl Default for Settings {
             slice: Duration::from_millis(1),
             heap: None,
             compiler: None,
+            images: machine::memory() / 4,
+            most_images: None,
         }
     }
 }
@@ -76,8 +91,6 @@ impl Settings {
 /// An engine could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    #[error("the WebAssembly engine does not start on this machine")]
-    Runtime(#[source] wasmtime::Error),
     #[error("the outbound HTTP client does not start")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("a thread of the engine does not start")]
@@ -88,22 +101,14 @@ pub enum EngineError {
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
 
-/// How a component's requests run in one instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// One after the other: WASI 0.2 and nothing else.
-    Sequential,
-    /// Several at once, if it is allowed to: WASI 0.3.
-    Concurrent,
-}
-
 struct Shared {
     settings: Settings,
-    concurrent: wasmtime::Engine,
-    /// Made for the first component that needs it.
+    concurrent: OnceLock<wasmtime::Engine>,
     sequential: OnceLock<wasmtime::Engine>,
     cache: Arc<Cache>,
     scribe: Scribe,
+    linkers: Linkers,
+    shelf: Arc<Shelf>,
     client: Arc<Client>,
     memory: Arc<Budget>,
     /// One permit an instance: what the pool can hold is decided at admission, never found out by failing.
@@ -121,15 +126,16 @@ impl Engine {
     pub fn new(settings: &Settings) -> Result<Self, EngineError> {
         raise_descriptors();
         let settings = &settings.within_memory();
-        let concurrent = runtime(settings, Mode::Concurrent).map_err(EngineError::Runtime)?;
-        let ticker = Ticker::start(&concurrent, settings).map_err(EngineError::Thread)?;
+        let ticker = Ticker::start(settings).map_err(EngineError::Thread)?;
         let client = Client::new().map_err(|error| EngineError::Client(error.into()))?;
         let cache = Arc::new(Cache::new(settings.cache_dir.as_deref(), settings.compiler.clone()));
         Ok(Self(Arc::new(Shared {
             settings: settings.clone(),
             scribe: Scribe::start(Arc::clone(&cache)).map_err(EngineError::Thread)?,
             cache,
-            concurrent,
+            linkers: Linkers::default(),
+            shelf: Shelf::new(settings.images, settings.instances, settings.most_images),
+            concurrent: OnceLock::new(),
             sequential: OnceLock::new(),
             client: Arc::new(client),
             memory: Arc::new(Budget::new(settings.memory)),
@@ -143,21 +149,20 @@ impl Engine {
     /// The runtime's engine for this mode.
     ///
     /// # Errors
-    /// When the machine lacks what a second engine needs.
+    /// When the machine lacks what an engine needs.
     pub(crate) fn wasmtime(&self, mode: Mode) -> wasmtime::Result<&wasmtime::Engine> {
-        match mode {
-            Mode::Concurrent => Ok(&self.0.concurrent),
-            Mode::Sequential => match self.0.sequential.get() {
-                Some(engine) => Ok(engine),
-                None => {
-                    let engine = runtime(&self.0.settings, Mode::Sequential)?;
-                    // Another thread may have been faster; then this one is dropped.
-                    let engine = self.0.sequential.get_or_init(|| engine);
-                    self.0.ticker.also(engine);
-                    Ok(engine)
-                }
-            },
+        let place = match mode {
+            Mode::Concurrent => &self.0.concurrent,
+            Mode::Sequential => &self.0.sequential,
+        };
+        if let Some(engine) = place.get() {
+            return Ok(engine);
         }
+        let engine = runtime(&self.0.settings, mode)?;
+        // Another thread may have been faster; then this one is dropped.
+        let engine = place.get_or_init(|| engine);
+        self.0.ticker.advance(mode, engine);
+        Ok(engine)
     }
 
     /// How long a guest computes before it lets its neighbours run.
@@ -172,6 +177,25 @@ impl Engine {
     /// Writes down traps.
     pub(crate) fn scribe(&self) -> &Scribe {
         &self.0.scribe
+    }
+
+    /// The linker for components that were granted these capabilities.
+    pub(crate) fn linker(
+        &self,
+        mode: Mode,
+        grants: &[(Arc<dyn Plugin>, Grant)],
+    ) -> wasmtime::Result<Arc<Linker<Guest>>> {
+        self.0.linkers.of(self.wasmtime(mode)?, mode, grants)
+    }
+
+    pub(crate) fn shelf(&self) -> &Arc<Shelf> {
+        &self.0.shelf
+    }
+
+    /// What is mapped at the moment.
+    #[must_use]
+    pub fn mapped(&self) -> Mapped {
+        self.0.shelf.mapped()
     }
 
     pub(crate) fn client(&self) -> Arc<Client> {
@@ -216,6 +240,12 @@ impl Engine {
     /// Keeps the epoch advancing while the result lives.
     pub(crate) fn running(&self) -> Running {
         Ticker::enter(&self.0.ticker)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.ticker.end();
     }
 }
 
@@ -267,7 +297,8 @@ fn pool(settings: &Settings) -> PoolingAllocationConfig {
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT * MAX_WEIGHT)
         .max_memories_per_component(2 * MAX_WEIGHT)
         .max_tables_per_component(CORE_INSTANCES_PER_COMPONENT * MAX_WEIGHT)
-        .total_stacks(instances.saturating_mul(2))
+        // One an instance, and some for guests that run several tasks on stacks of their own. Each is a system call at the start.
+        .total_stacks(instances.saturating_add(instances / 4))
         .max_component_instance_size(4 << 20)
         .table_elements(1 << 16);
     if settings.keep_resident > 0 {
@@ -312,8 +343,11 @@ struct Ticker {
     running: AtomicU64,
     /// Unparked when somebody starts running.
     thread: OnceLock<Thread>,
-    /// The sequential engine, once there is one.
-    second: OnceLock<wasmtime::EngineWeak>,
+    /// The engines, once there are any.
+    concurrent: OnceLock<wasmtime::EngineWeak>,
+    sequential: OnceLock<wasmtime::EngineWeak>,
+    /// Nobody has the engine any more.
+    ended: AtomicBool,
     /// The host's own memory is short.
     crowded: AtomicBool,
 }
@@ -323,39 +357,36 @@ struct Ticker {
 const LINGER: Duration = Duration::from_millis(50);
 
 impl Ticker {
-    fn start(engine: &wasmtime::Engine, settings: &Settings) -> std::io::Result<Arc<Self>> {
+    fn start(settings: &Settings) -> std::io::Result<Arc<Self>> {
         let ticker = Arc::new(Self {
             running: AtomicU64::new(0),
             thread: OnceLock::new(),
-            second: OnceLock::new(),
+            concurrent: OnceLock::new(),
+            sequential: OnceLock::new(),
+            ended: AtomicBool::new(false),
             crowded: AtomicBool::new(false),
         });
-        let engine = engine.weak();
         let settings = settings.clone();
         let shared = Arc::clone(&ticker);
         let handle = std::thread::Builder::new().name("coracle-ticker".to_owned()).spawn(move || {
             let mut last = Instant::now();
             let mut ticks = 0_u32;
-            while let Some(engine) = engine.upgrade() {
+            while !shared.ended.load(Ordering::Relaxed) {
                 if shared.running.load(Ordering::SeqCst) > 0 {
                     last = Instant::now();
                 }
                 if last.elapsed() > LINGER {
-                    // A wake-up between the check and here makes `park` return at once. The timeout only lets the
-                    // thread end with its engine.
-                    drop(engine);
-                    std::thread::park_timeout(Duration::from_secs(5));
+                    // A wake-up between the check and here makes `park` return at once.
+                    std::thread::park();
                     last = if shared.running.load(Ordering::SeqCst) > 0 { Instant::now() } else { last };
                 } else {
-                    engine.increment_epoch();
                     ticks = ticks.wrapping_add(1);
                     if ticks.is_multiple_of(HEAP_TICKS) {
                         shared.look(&settings);
                     }
-                    if let Some(second) = shared.second.get().and_then(wasmtime::EngineWeak::upgrade) {
-                        second.increment_epoch();
-                    }
-                    drop(engine);
+                    let engines = [&shared.concurrent, &shared.sequential].into_iter().filter_map(OnceLock::get);
+                    let engines = engines.filter_map(wasmtime::EngineWeak::upgrade);
+                    engines.for_each(|engine| engine.increment_epoch());
                     std::thread::sleep(settings.slice);
                 }
             }
@@ -375,8 +406,19 @@ impl Ticker {
     }
 
     /// Advances the epoch of this engine, too.
-    fn also(&self, engine: &wasmtime::Engine) {
-        let _ = self.second.set(engine.weak());
+    fn advance(&self, mode: Mode, engine: &wasmtime::Engine) {
+        let place = match mode {
+            Mode::Concurrent => &self.concurrent,
+            Mode::Sequential => &self.sequential,
+        };
+        let _ = place.set(engine.weak());
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
     }
 
     fn enter(ticker: &Arc<Self>) -> Running {

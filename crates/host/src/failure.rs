@@ -30,6 +30,8 @@ pub enum Cause {
     Busy { retry_after: Duration },
     /// No instance could be placed: the process is at its limit of memory or instances.
     NoRoom { retry_after: Duration },
+    /// The component's code could not be made ready: it does not compile, or its file is gone. A later call tries again.
+    NotLoaded { retry_after: Duration },
     /// The component is being replaced or the process is shutting down.
     Closing,
     /// The instance could not be made: its start function trapped, or the host lacks something.

@@ -3,13 +3,14 @@
 use crate::blast::Blast;
 use crate::clock::polled_for;
 use crate::egress::{Outbound, Shared};
-use crate::engine::{Engine, Mode};
+use crate::engine::Engine;
 use crate::flight::Flights;
 use crate::grant::{Grant, Grants};
 use crate::guest::{Guest, Seed};
 use crate::lane::{Lineage, turn};
 use crate::limits::{Allowance, Budget, Memory};
 use crate::logs::{Log, Stream, Which};
+use crate::mode::Mode;
 use crate::plugin::Plugin;
 use crate::roots::Tasks;
 use crate::trap::Traps;
@@ -20,14 +21,14 @@ use std::sync::atomic::AtomicU64;
 use tokio::sync::Semaphore;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtxBuilder;
-use wasmtime_wasi_http::handler::ProxyPre;
 
 /// What all instances of a component have in common.
 pub(crate) struct Blueprint {
     pub(crate) name: Arc<str>,
     pub(crate) engine: Engine,
     pub(crate) mode: Mode,
-    pub(crate) pre: ProxyPre<Guest>,
+    /// It serves by WASI 0.3, which can take several requests at once.
+    pub(crate) several: bool,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) plugins: Vec<(Arc<dyn Plugin>, Grant)>,
     pub(crate) grants: Arc<Grants>,
@@ -35,8 +36,6 @@ pub(crate) struct Blueprint {
     pub(crate) lineage: Arc<Lineage>,
     /// What holds it to its CPU time a second.
     pub(crate) allowance: Option<Arc<Allowance>>,
-    /// Places of the engine that one instance takes.
-    pub(crate) weight: u32,
     pub(crate) reuse: Reuse,
     pub(crate) blast: Blast,
     pub(crate) memory_total: Arc<Budget>,
@@ -52,7 +51,7 @@ pub(crate) struct Blueprint {
 impl Blueprint {
     /// Whether requests never meet in an instance.
     pub(crate) fn exclusive(&self) -> bool {
-        self.reuse.concurrency <= 1 || matches!(self.pre, ProxyPre::P2(_))
+        self.reuse.concurrency <= 1 || !self.several
     }
 
     /// Makes the store of a new instance.

@@ -9,6 +9,7 @@
 mod blast;
 mod body;
 mod clock;
+mod code;
 mod compile;
 mod compiler;
 pub mod egress;
@@ -21,14 +22,17 @@ mod instance;
 mod lane;
 mod limits;
 mod link;
+mod linkers;
 mod logs;
 mod machine;
 mod meter;
+mod mode;
 mod places;
 mod plugin;
 mod pool;
 mod replay;
 mod roots;
+mod shelf;
 mod spec;
 mod symbols;
 pub mod task;
@@ -37,16 +41,18 @@ mod worker;
 
 pub use body::{Body, BodyError, Request, Response, empty, full};
 pub use compiler::compile_child;
-pub use engine::{Engine, EngineError, Mode, Settings};
+pub use engine::{Engine, EngineError, Settings};
 pub use failure::{Cause, Failure};
 pub use grant::{Grant, Grants};
 pub use guest::{Guest, Seed};
 pub use link::{LoadError, Missing};
 pub use meter::Meter;
+pub use mode::Mode;
 pub use plugin::{Check, Checked, Interface, Note, Plugin, PrepareError, Resources, Ungranted};
 pub use pool::{Call, Pool, Status};
 pub use roots::Tasks;
-pub use spec::Spec;
+pub use shelf::Mapped;
+pub use spec::{Later, Spec};
 
 /// The runtime's types that plugins need, so that they all use the one version.
 pub use wasmtime;

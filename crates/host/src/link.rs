@@ -1,11 +1,14 @@
 //! Binding a component's imports to what it was granted: what is harmless, what is denied, what is an error.
 
-use crate::engine::{Engine, Mode};
+use crate::compile::CodeError;
 use crate::grant::Grant;
 use crate::guest::Guest;
+use crate::mode::Mode;
 use crate::plugin::{Note, Plugin, Ungranted};
 use crate::spec::Spec;
+use coracle_artifact::Rejected;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use wasmtime::component::Linker;
 
@@ -20,8 +23,24 @@ pub enum LoadError {
     Unoffered(Vec<String>),
     #[error("{0}")]
     Ungranted(Missing),
+    #[error(transparent)]
+    Source(Rejected),
+    #[error("{} is another component than the one that was registered; reload", .0.display())]
+    Changed(PathBuf),
+    #[error("there is no room to map its code: all that is mapped has requests in flight")]
+    NoRoom,
     #[error("loading was interrupted")]
     Interrupted(#[source] tokio::task::JoinError),
+}
+
+impl From<CodeError> for LoadError {
+    fn from(error: CodeError) -> Self {
+        match error {
+            CodeError::Compile(error) => Self::Compile(error),
+            CodeError::Source(rejected) => Self::Source(rejected),
+            CodeError::Changed(path) => Self::Changed(path),
+        }
+    }
 }
 
 /// Imports that were not granted, where that is an error.
@@ -119,11 +138,11 @@ fn same_interface(import: &str, offered: &str) -> bool {
 /// WASI 0.2 is always there, and 0.3 for all that is not 0.2 through and through: toolchains emit both into one component. Files, network and
 /// environment are empty until a grant adds to them.
 pub(crate) fn linker(
-    engine: &Engine,
+    engine: &wasmtime::Engine,
     mode: Mode,
     grants: &[(Arc<dyn Plugin>, Grant)],
 ) -> wasmtime::Result<Linker<Guest>> {
-    let mut linker = Linker::new(engine.wasmtime(mode)?);
+    let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     if mode == Mode::Concurrent {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;

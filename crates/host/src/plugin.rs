@@ -4,9 +4,9 @@
 //! (once per component and load: opens what is behind the grant), `link` (once per component), `seed` (once per
 //! instance). Nothing is looked up by name after `prepare`.
 
-use crate::engine::Mode;
 use crate::grant::Grant;
 use crate::guest::{Guest, Seed};
+use crate::mode::Mode;
 use coracle_manifest::value::Node;
 use coracle_manifest::{Diagnostics, Store};
 use std::any::Any;
@@ -46,7 +46,8 @@ pub trait Plugin: Send + Sync + 'static {
     fn prepare(&self, checked: &Checked, resources: &Resources) -> Result<Grant, PrepareError>;
 
     /// Adds the interfaces to a component's linker; of WASI 0.3 only with [`Mode::Concurrent`]. With [`Grant::Denied`] each function answers "denied" in the
-    /// interface's own types.
+    /// interface's own types. Components share linkers: what is added may depend on whether something was granted, never on what.
+    /// That is found in the instance ([`Guest::grant`]).
     ///
     /// # Errors
     /// When the linker refuses a definition, which is a bug of the plugin.

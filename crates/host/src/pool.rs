@@ -6,7 +6,9 @@
 //! ```
 
 use crate::blast::{Blast, Print};
-use crate::engine::{CORE_INSTANCES_PER_COMPONENT, Engine, MAX_WEIGHT, Mode};
+use crate::code::{Code, Loaded, RETRY, Recipe, Slot};
+use crate::compile::Wasm;
+use crate::engine::Engine;
 use crate::failure::{Blame, Cause, Failure, Stage};
 use crate::flight::Job;
 use crate::grant::Grants;
@@ -16,20 +18,22 @@ use crate::limits::{Allowance, Budget, Gate};
 use crate::link::{self, LoadError};
 use crate::logs::Log;
 use crate::meter::Meter;
+use crate::mode::Mode;
 use crate::plugin::Note;
-use crate::spec::Spec;
+use crate::shelf::{Asked, Shelved};
+use crate::spec::{Later, Spec};
 use crate::trap::Traps;
 use crate::worker::Post;
 use crate::{Request, Response};
+use coracle_artifact::World;
 use coracle_manifest::Limits;
 use coracle_telemetry::RequestId;
+use futures::FutureExt as _;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
-use wasmtime_wasi_http::handler::ProxyPre;
-use wasmtime_wasi_http::{p2, p3};
 
 /// One request for a component.
 pub struct Call {
@@ -54,6 +58,8 @@ pub struct Status {
     pub collateral: u64,
     /// Requests that were intact when another one trapped, and ran again alone.
     pub replayed: u64,
+    /// Its code is mapped: it has been called, or was loaded to stay.
+    pub mapped: bool,
 }
 
 /// The guests of one component. Copies share them.
@@ -62,9 +68,13 @@ pub struct Pool(Arc<Shared>);
 
 struct Shared {
     blueprint: Arc<Blueprint>,
+    recipe: Recipe,
+    slot: Slot,
+    /// Its code may be let go of when others need the room.
+    may_go: bool,
     gate: Gate,
-    /// Workers that may take another request, by shard.
-    shards: Box<[Mutex<Vec<Post>>]>,
+    /// Workers that may take another request, by shard; made when the first is kept.
+    shards: OnceLock<Box<[Mutex<Vec<Post>>]>>,
     closing: AtomicBool,
 }
 
@@ -74,37 +84,40 @@ impl Pool {
     /// # Errors
     /// When it does not compile, imports what is not there, or imports what was not granted and can't be denied.
     pub async fn load(engine: &Engine, spec: Spec) -> Result<(Self, Vec<Note>), LoadError> {
-        let unoffered = link::unoffered(&spec);
+        let (pool, notes) = Self::new(engine, spec, None)?;
+        let shared = Arc::clone(&pool.0);
+        let loaded = tokio::task::spawn_blocking(move || shared.load()).await.map_err(LoadError::Interrupted)?;
+        pool.0.slot.loaded(&Ok(Arc::new(loaded?)));
+        Ok((pool, notes))
+    }
+
+    /// Takes a component in, to be compiled, mapped and linked when it is called first, and let go of when it is cold. What it
+    /// imports is held against its grants already.
+    ///
+    /// # Errors
+    /// When it imports what was not granted and can't be denied.
+    pub fn register(engine: &Engine, spec: Spec, later: Later) -> Result<(Self, Vec<Note>), LoadError> {
+        Self::new(engine, spec, Some(later))
+    }
+
+    fn new(engine: &Engine, spec: Spec, later: Option<Later>) -> Result<(Self, Vec<Note>), LoadError> {
         let notes = link::notes(&spec)?;
-        let core_instances = spec.component.core_instances;
-        let compiler = engine.clone();
-        let admitted = spec.component;
-        let log = Arc::new(Log::new(Arc::clone(&spec.name), spec.limits.log_bytes));
-        let traps = Traps::new(admitted.digest, Arc::clone(&log));
+        let admitted = &spec.component;
         let mode = if admitted.is_sequential() { Mode::Sequential } else { Mode::Concurrent };
-        let compiled = tokio::task::spawn_blocking(move || {
-            compiler.wasmtime(mode).and_then(|engine| compiler.cache().load(engine, &admitted))
-        });
-        let component = match compiled.await {
-            Ok(compiled) => compiled.map_err(LoadError::Compile)?,
-            Err(join) => return Err(LoadError::Interrupted(join)),
+        let may_go = later.is_some();
+        let (wasm, name) = match later {
+            Some(Later { file, title }) => (Wasm::of_file(admitted, file), title),
+            None => (Wasm::held(admitted), Arc::clone(&spec.name)),
         };
-        let weight = weight(core_instances, &component);
-        let pre = link::linker(engine, mode, &spec.grants)
-            .and_then(|linker| linker.instantiate_pre(&component))
-            .map_err(|error| link::failed(error, unoffered))?;
-        let pre = match p3::bindings::ServicePre::new(pre.clone()) {
-            Ok(service) => ProxyPre::P3(service),
-            Err(_not_p3) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre).map_err(LoadError::Link)?),
-        };
+        let recipe = Recipe { wasm, mode, core_instances: admitted.core_instances, unoffered: link::unoffered(&spec) };
+        let log = Arc::new(Log::new(Arc::clone(&name), spec.limits.log_bytes));
         let allowance = allowance(&spec.limits);
         let mut grants = Grants::default();
         spec.grants.iter().for_each(|(_, grant)| grants.push(grant));
         let blueprint = Blueprint {
             engine: engine.clone(),
             mode,
-            weight,
-            pre,
+            several: matches!(admitted.world, World::HttpService03 { .. }),
             env: spec.env,
             plugins: spec.grants,
             grants: Arc::new(grants),
@@ -114,16 +127,23 @@ impl Pool {
             outbound_places: Arc::new(Semaphore::new(spec.limits.outbound_connections as usize)),
             workers: Arc::new(Semaphore::new(MAX_WORKERS as usize)),
             denied: Arc::new(AtomicU64::new(0)),
+            traps: Traps::new(admitted.digest, Arc::clone(&log)),
             log,
-            traps,
-            name: spec.name,
+            name,
             limits: spec.limits,
             blast: Blast::new(spec.reuse.concurrency),
             reuse: spec.reuse,
         };
         let gate = Gate::new(&blueprint.limits, blueprint.allowance.clone());
-        let shards = (0..MAX_SHARDS).map(|_| Mutex::default()).collect();
-        let shared = Shared { blueprint: Arc::new(blueprint), gate, shards, closing: AtomicBool::new(false) };
+        let shared = Shared {
+            blueprint: Arc::new(blueprint),
+            recipe,
+            slot: Slot::default(),
+            may_go,
+            gate,
+            shards: OnceLock::new(),
+            closing: AtomicBool::new(false),
+        };
         Ok((Self(Arc::new(shared)), notes))
     }
 
@@ -144,6 +164,7 @@ impl Pool {
             memory: self.0.blueprint.memory_total.used(),
             collateral,
             replayed,
+            mapped: self.0.slot.is_mapped(),
         }
     }
 
@@ -173,9 +194,13 @@ impl Pool {
                     return Err(Failure::new(Stage::Admit, Blame::Limit, cause, detail).with_request(request));
                 }
             };
+            let code = match self.code().await {
+                Ok(code) => code,
+                Err(failure) => return Err(failure.with_request(request)),
+            };
             let (reply, answer) = oneshot::channel();
             let keep = keep || (shared && company == Company::Any);
-            self.post(Job { request, id, meter: Arc::clone(&meter), keep, reply, place }, company);
+            self.post(code, Job { request, id, meter: Arc::clone(&meter), keep, reply, place }, company);
             match answer.await {
                 // The instance ended before it took the job: another one will.
                 Ok(Err(Failure { stage: Stage::Admit, cause: Cause::Closing, request: Some(back), .. })) => {
@@ -219,16 +244,48 @@ impl Pool {
         }
     }
 
+    /// The component's code, loaded if need be. Who asks holds a place, so that it stays.
+    async fn code(&self) -> Result<Arc<Code>, Failure> {
+        let shared = &self.0;
+        if shared.may_go {
+            shared.slot.touch(shared.blueprint.engine.shelf().now());
+        }
+        if let Some(code) = shared.slot.get() {
+            return Ok(code);
+        }
+        let loading = shared.slot.loading(|| Arc::clone(shared).load_apart().boxed());
+        loading.await.map_err(|error| self.not_loaded(&error))
+    }
+
+    fn not_loaded(&self, error: &LoadError) -> Failure {
+        let retry_after = RETRY;
+        let (blame, cause) = match error {
+            LoadError::NoRoom => (Blame::Limit, Cause::NoRoom { retry_after }),
+            LoadError::Source(_) | LoadError::Changed(_) | LoadError::Interrupted(_) => {
+                (Blame::Host, Cause::NotLoaded { retry_after })
+            }
+            _ => (Blame::Guest, Cause::NotLoaded { retry_after }),
+        };
+        let mut detail = format!("`{}` could not be loaded: {error}", self.name());
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            detail += &format!(": {cause}");
+            source = cause.source();
+        }
+        Failure::new(Stage::Instantiate, blame, cause, detail)
+    }
+
     /// Hands a job to a waiting instance of this shard, or to a new one.
-    fn post(&self, job: Job, company: Company) {
+    fn post(&self, code: Arc<Code>, job: Job, company: Company) {
         let blueprint = &self.0.blueprint;
         if blueprint.reuse.requests <= 1 || company == Company::Alone {
-            Post::start(blueprint, job);
+            Post::start(blueprint, code, job);
             return;
         }
         let mut job = job;
         let concurrency = if blueprint.exclusive() { 1 } else { blueprint.blast.concurrency() };
-        let Some(shard) = self.0.shards.get(shard()) else { return };
+        let shards = self.0.shards.get_or_init(|| (0..MAX_SHARDS).map(|_| Mutex::default()).collect());
+        let Some(shard) = shards.get(shard()) else { return };
         let mut posts = shard.lock().unwrap_or_else(PoisonError::into_inner);
         posts.retain(Post::open);
         for post in posts.iter().rev() {
@@ -237,7 +294,7 @@ impl Pool {
                 Err(back) => job = back,
             }
         }
-        let post = Post::start(blueprint, job);
+        let post = Post::start(blueprint, code, job);
         if !self.0.closing.load(Ordering::Relaxed) {
             posts.push(post);
         }
@@ -246,9 +303,7 @@ impl Pool {
     /// Lets waiting instances go; running requests finish.
     pub fn retire(&self) {
         self.0.closing.store(true, Ordering::Relaxed);
-        for shard in &self.0.shards {
-            shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        }
+        self.0.send_home();
     }
 
     /// Returns when no request is running, and after [`Pool::retire`] when no instance is left.
@@ -256,6 +311,64 @@ impl Pool {
         self.0.gate.empty().await;
         if self.0.closing.load(Ordering::Relaxed) {
             let _all = self.0.blueprint.workers.acquire_many(MAX_WORKERS).await;
+        }
+    }
+}
+
+impl Shared {
+    /// Maps and links. Blocks.
+    fn load(&self) -> Result<Code, LoadError> {
+        self.recipe.load(&self.blueprint.engine, &self.blueprint.plugins)
+    }
+
+    /// Loads on a thread that may block. It goes on when whoever waits for it goes away.
+    async fn load_apart(self: Arc<Self>) -> Loaded {
+        let shared = Arc::clone(&self);
+        let loading = tokio::task::spawn_blocking(move || {
+            let loaded = shared.load().map(Arc::new).map_err(Arc::new);
+            shared.slot.loaded(&loaded);
+            if loaded.is_ok() {
+                shared.shelve();
+            }
+            loaded
+        });
+        loading.await.unwrap_or_else(|interrupted| {
+            let failed = Err(Arc::new(LoadError::Interrupted(interrupted)));
+            self.slot.loaded(&failed);
+            failed
+        })
+    }
+
+    fn shelve(self: &Arc<Self>) {
+        let weak = Arc::downgrade(self);
+        let let_go = Box::new(move || weak.upgrade().map_or(Asked::Gone, |shared| shared.let_go()));
+        self.blueprint.engine.shelf().shelve(Shelved { used: Arc::downgrade(&self.slot.used), let_go });
+    }
+
+    /// Lets go of the code and of the instances that wait in it, unless requests are in flight.
+    fn let_go(&self) -> Asked {
+        if self.is_busy() {
+            return Asked::Busy;
+        }
+        let Some(code) = self.slot.take() else { return Asked::Gone };
+        // Whoever has come in between has the code, and must find it counted.
+        if self.is_busy() {
+            self.slot.put_back(code);
+            return Asked::Busy;
+        }
+        self.send_home();
+        code.give_back();
+        Asked::LetGo
+    }
+
+    fn is_busy(&self) -> bool {
+        self.gate.running() > 0
+    }
+
+    /// Lets waiting instances go.
+    fn send_home(&self) {
+        for shard in self.shards.get().into_iter().flatten() {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
 }
@@ -277,14 +390,6 @@ fn allowance(limits: &Limits) -> Option<Arc<Allowance>> {
     let cores = u32::try_from(std::thread::available_parallelism().map_or(1, usize::from)).unwrap_or(1);
     let all = Duration::from_secs(1) * cores;
     limits.cpu_per_second.filter(|limit| *limit < all).map(|limit| Arc::new(Allowance::new(limit)))
-}
-
-/// Places of the engine that one instance of a component takes: an ordinary one takes one.
-fn weight(core_instances: usize, component: &wasmtime::component::Component) -> u32 {
-    let required = component.resources_required();
-    let (memories, tables) = required.map_or((0, 0), |required| (required.num_memories, required.num_tables));
-    let core = u32::try_from(core_instances).unwrap_or(u32::MAX).max(tables).div_ceil(CORE_INSTANCES_PER_COMPONENT);
-    core.max(memories.div_ceil(2)).clamp(1, MAX_WEIGHT)
 }
 
 /// How often a request may meet an instance that is about to end.

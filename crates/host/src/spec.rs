@@ -1,10 +1,12 @@
-//! What a pool is made from: an admitted component with what it was granted and its limits.
+//! What a pool is made from: an admitted component with what it was granted and its limits; and, if it is loaded only when it is
+//! called, where its bytes are then.
 
 use crate::grant::Grant;
 use crate::plugin::Plugin;
 use coracle_artifact::Admitted;
 use coracle_manifest::{Limits, Reuse};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What a pool is made from.
@@ -18,4 +20,12 @@ pub struct Spec {
     pub reuse: Reuse,
     /// Refuses to load when something is imported that was not granted.
     pub strict: bool,
+}
+
+/// How a component is registered that is loaded when it is called first.
+pub struct Later {
+    /// Where its bytes are read again if they are to be compiled.
+    pub file: PathBuf,
+    /// Its name in logs and records, which holds the app's.
+    pub title: Arc<str>,
 }

@@ -9,6 +9,7 @@ mod serial;
 use self::serial::Serial;
 use crate::Failure;
 use crate::clock::Clock;
+use crate::code::Code;
 use crate::failure::{Blame, Cause};
 use crate::flight::{Charged, Flight, Flights, Job, Outcome, Phase};
 use crate::guest::Guest;
@@ -46,12 +47,13 @@ struct Load {
 
 impl Post {
     /// Starts a worker with its first job.
-    pub(crate) fn start(blueprint: &Arc<Blueprint>, job: Job) -> Self {
+    pub(crate) fn start(blueprint: &Arc<Blueprint>, code: Arc<Code>, job: Job) -> Self {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let load = Arc::new(Load { running: AtomicU32::new(1), taken: AtomicU32::new(1) });
         let flights = Flights::default();
         let worker = Worker {
             blueprint: Arc::clone(blueprint),
+            code,
             flights: flights.clone(),
             load: Arc::clone(&load),
             effects: std::sync::OnceLock::new(),
@@ -93,6 +95,7 @@ impl Post {
 /// One instance's task.
 pub(crate) struct Worker {
     pub(crate) blueprint: Arc<Blueprint>,
+    code: Arc<Code>,
     flights: Flights,
     load: Arc<Load>,
     /// Outlives the store, so that intactness can be judged after it.
@@ -124,7 +127,7 @@ impl Stop {
 impl Worker {
     async fn run(self, first: Job, inbox: mpsc::UnboundedReceiver<Arc<Flight>>) {
         let flight = self.flights.board(first, Phase::Starting, &self.blueprint.limits);
-        let place = match self.blueprint.engine.place(self.blueprint.weight) {
+        let place = match self.blueprint.engine.place(self.code.weight) {
             Some(place) => Ok(place),
             None => self.await_place().await,
         };
@@ -138,8 +141,8 @@ impl Worker {
 
     /// The process has no place left: waits until it is the component's turn, for as long as its queue may last.
     async fn await_place(&self) -> Result<Held, Stop> {
-        let Blueprint { engine, lineage, weight, limits, .. } = &*self.blueprint;
-        let mut turn = pin!(engine.await_place(lineage, *weight).ok_or(Stop::NoRoom)?);
+        let Blueprint { engine, lineage, limits, .. } = &*self.blueprint;
+        let mut turn = pin!(engine.await_place(lineage, self.code.weight).ok_or(Stop::NoRoom)?);
         let patience = tokio::time::timeout(
             limits.queue_deadline,
             poll_fn(|cx| match self.flights.abandoned(cx) {
@@ -333,7 +336,7 @@ impl Worker {
         inbox: mpsc::UnboundedReceiver<Arc<Flight>>,
     ) -> Result<(), Stop> {
         // Guest code may run already: a start function.
-        let proxy = self.blueprint.pre.instantiate_async(&mut *store).await;
+        let proxy = self.code.pre.instantiate_async(&mut *store).await;
         let proxy = proxy.map_err(|error| match store.data().memory.crowded() {
             true => Stop::NoRoom,
             false => Stop::Instantiate(error),

@@ -35,6 +35,8 @@ pub enum Case {
     Thumbnail,
     /// From the start of a process, and of a new component, to the first byte
     Start,
+    /// Thousands of components in one process: what each costs, cold and warm, and its first byte
+    Density,
     /// System calls for each of many answers on one connection
     Syscalls,
 }
@@ -55,6 +57,8 @@ pub enum Method {
     Rates(Vec<u32>),
     /// Starts, timed.
     Start,
+    /// Memory by number of components, and first bytes.
+    Density,
     /// strace counts.
     Syscalls,
 }
@@ -93,6 +97,11 @@ pub fn plan(case: Case, places: &Places) -> Result<Plan> {
             Plan { upstream: true, request: fanout(), ..under(Method::Connections(vec![32]), contenders) }
         }
         Case::Start => under(Method::Start, starts()),
+        Case::Density => {
+            let guests = ["p3/hello", "p2/hello"];
+            let contenders = guests.map(|guest| Contender::guest(Peer::Coracle, guest, Reuse::Fresh));
+            under(Method::Density, contenders.to_vec())
+        }
         Case::Syscalls => under(Method::Syscalls, hello()),
     })
 }

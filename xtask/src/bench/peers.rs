@@ -15,6 +15,7 @@ use clap::{Args, ValueEnum};
 
 use super::cases::{Case, Method, plan};
 use super::contender::{Contender, Peer, Places, Ports};
+use super::density;
 use super::install;
 use super::load::Request;
 use super::quiet;
@@ -47,6 +48,9 @@ pub struct Options {
     /// Coracle's shards [default: one a core]
     #[arg(long)]
     pub shards: Option<u16>,
+    /// Measure this program as Coracle instead of a release build
+    #[arg(long)]
+    pub binary: Option<PathBuf>,
     /// Build nothing: measure the programs that are there
     #[arg(long)]
     pub no_build: bool,
@@ -66,6 +70,7 @@ pub struct Bench {
     rounds: usize,
     pub time: Duration,
     patience: Duration,
+    sizes: density::Sizes,
 }
 
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
@@ -77,6 +82,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         rounds: options.rounds.unwrap_or(if options.quick { 3 } else { 5 }),
         time: Duration::from_secs(default(options.seconds, 2, 4)),
         patience: Duration::from_secs(default(options.patience, 5, 20)),
+        sizes: if options.quick { density::QUICK } else { density::WHOLE },
         places: prepare(workspace, options)?,
     };
     let file = if options.quick {
@@ -113,6 +119,10 @@ fn prepare(workspace: &Workspace, options: &Options) -> Result<Places> {
     std::fs::create_dir_all(&built).with_context(|| format!("cannot create {}", built.display()))?;
     for program in PROGRAMS {
         let from = workspace.target.join("release").join(program);
+        let from = options.binary.clone().filter(|_| program == "coracle").unwrap_or(from);
+        if options.no_build && !from.exists() {
+            continue;
+        }
         // Beside it and renamed: a copy of before may still run.
         let fresh = built.join(format!("{program}.new"));
         std::fs::copy(&from, &fresh).with_context(|| format!("cannot copy {}", from.display()))?;
@@ -143,6 +153,7 @@ impl Bench {
             Method::Connections(numbers) => numbers.iter().map(|number| Load::Connections(*number)).collect(),
             Method::Rates(rates) => rates.iter().map(|rate| Load::Rate(*rate)).collect(),
             Method::Start => vec![Load::Start],
+            Method::Density => vec![Load::Density],
             Method::Syscalls => vec![Load::Syscalls],
         };
         let upstream = plan.upstream.then(|| self.upstream()).transpose()?;
@@ -193,6 +204,9 @@ impl Bench {
         if matches!(load, Load::Start) {
             return start::measure(&self.places, contender, &folder);
         }
+        if matches!(load, Load::Density) {
+            return density::measure(&self.places, contender, &folder, self.sizes);
+        }
         let upstream = beside.map(|server| server.port);
         let server = Server::start(&folder, |own| contender.command(&self.places, &folder, Ports { own, upstream }))?;
         let request = &Request { path: contender.path.unwrap_or(&request.path).to_owned(), ..request.clone() };
@@ -217,7 +231,7 @@ impl Bench {
                     let measure = || request.at_rate(&server, &generator, rate, self.time);
                     quiet::measured(self.patience, &own, measure)
                 }
-                Load::Syscalls | Load::Start => syscalls::count(&server, request, &folder, self.time),
+                Load::Syscalls | Load::Start | Load::Density => syscalls::count(&server, request, &folder, self.time),
             }
         };
         asked().with_context(|| format!("its output ends with:\n{}", server.log()))
@@ -237,6 +251,7 @@ enum Load {
     Connections(u32),
     Rate(u32),
     Start,
+    Density,
     Syscalls,
 }
 
@@ -246,7 +261,7 @@ impl Load {
             Self::Connections(1) | Self::Syscalls => "1 connection".to_owned(),
             Self::Connections(number) => format!("{number} connections"),
             Self::Rate(rate) => format!("{rate}/s"),
-            Self::Start => String::new(),
+            Self::Start | Self::Density => String::new(),
         }
     }
 }

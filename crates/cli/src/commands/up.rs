@@ -7,7 +7,7 @@
 
 use crate::args::{Bare, LogFormat, Process, Up};
 use crate::exit::{Exit, Failure, Text};
-use crate::subject::Subject;
+use crate::subject::{self, Subject};
 use crate::{commands, output};
 use anyhow::Context as _;
 use coracle_edge::{AppSource, Edge, LoadError, Settings, StartError};
@@ -100,6 +100,11 @@ fn log_filter(verbose: u8) -> String {
 
 /// What is to be served. Options that belong to the other kind of subject are refused, not ignored.
 fn app(options: &Up) -> Result<AppSource, Failure> {
+    if let Some(path) = options.path.as_deref().filter(|path| is_folder_of_apps(path)) {
+        refuse_bare(&options.bare)?;
+        let variables = commands::variables(&options.app);
+        return Ok(AppSource::Folder { path: path.to_owned(), variant: options.app.variant.clone(), variables });
+    }
     match Subject::find(options.path.as_deref())? {
         Subject::Manifest(path) => {
             refuse_bare(&options.bare)?;
@@ -113,6 +118,11 @@ fn app(options: &Up) -> Result<AppSource, Failure> {
             single(&path, &options.bare)
         }
     }
+}
+
+/// A directory without a manifest of its own in which apps are. One with a manifest is an app, whatever else is in it.
+fn is_folder_of_apps(path: &Path) -> bool {
+    path.is_dir() && !path.join(subject::MANIFEST).exists() && coracle_edge::has_apps(path)
 }
 
 fn refuse_bare(bare: &Bare) -> Result<(), Failure> {
@@ -211,7 +221,9 @@ async fn start(settings: Settings, admin_is_default: bool) -> Result<Edge, Start
 
 fn not_started(error: StartError) -> Failure {
     match error {
-        StartError::Load(error @ LoadError::Refused { .. }) => Failure::report(error.render(output::stderr_colour())),
+        StartError::Load(error @ (LoadError::Refused { .. } | LoadError::NoApp { .. })) => {
+            Failure::report(error.render(output::stderr_colour()))
+        }
         StartError::Load(error) => Failure::mend(error),
         // Its text says what its cause means.
         StartError::Listen(error) => Failure::start(anyhow::anyhow!("{error}")),
@@ -224,7 +236,12 @@ fn announce(edge: &Edge, bare: bool) {
     let state = edge.state();
     let (app, components, routes, upstreams) =
         (&state.app.name, state.app.components.len(), state.app.routes.len(), state.app.upstreams.len());
-    tracing::info!(components, routes, upstreams, "serving `{app}`");
+    match state.apps() {
+        Some((apps, failed)) => {
+            tracing::info!(apps = apps.len(), failed = failed.len(), "serving the apps of `{app}` by host name");
+        }
+        None => tracing::info!(components, routes, upstreams, "serving `{app}`"),
+    }
     if let Some(addr) = edge.admin_addr() {
         match edge.admin_token() {
             Some((_, Some(file))) => tracing::info!("admin on http://{addr} (token in {})", file.display()),

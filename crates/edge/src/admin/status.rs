@@ -17,6 +17,13 @@ pub struct Status {
     reasons: Vec<String>,
     requests: Requests,
     tunnels: usize,
+    /// Of a folder: those that are served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    apps: Option<Vec<String>>,
+    /// By place, with the report: not served, or as they were before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_apps: Option<BTreeMap<String, String>>,
+    images: Images,
     components: BTreeMap<String, Component>,
     upstreams: BTreeMap<String, Upstream>,
     routes: Vec<Route>,
@@ -32,9 +39,24 @@ struct Requests {
     failed: u64,
 }
 
+/// Compiled code that is mapped.
+#[derive(Serialize)]
+struct Images {
+    mapped: usize,
+    bytes: u64,
+    /// What may be mapped at the same time.
+    most_bytes: u64,
+    most: u64,
+    /// How often code was mapped, and how often it was let go of to make room, since the start.
+    loaded: u64,
+    evicted: u64,
+}
+
 #[derive(Serialize)]
 struct Component {
     digest: String,
+    /// Its code is mapped.
+    mapped: bool,
     running: u32,
     waiting: usize,
     denied: u64,
@@ -65,10 +87,11 @@ struct Route {
 pub fn of(live: &Live) -> Status {
     let state = live.state.load_full();
     let reasons = live.not_ready();
-    let components = state.components.iter().map(|(name, loaded)| {
+    let components = state.all_components().map(|(name, loaded)| {
         let status = loaded.component.pool.status();
         let component = Component {
             digest: format!("sha256:{}", loaded.digest),
+            mapped: status.mapped,
             running: status.running,
             waiting: status.waiting,
             denied: status.denied,
@@ -76,23 +99,36 @@ pub fn of(live: &Live) -> Status {
             collateral: status.collateral,
             replayed: status.replayed,
         };
-        (name.clone(), component)
+        (name, component)
     });
-    let upstreams = state.upstreams.iter().map(|(name, loaded)| {
+    let upstreams = state.all_upstreams().map(|(name, loaded)| {
         let (health, reason) = match loaded.upstream.health() {
             Health::Starting => ("starting", None),
             Health::Ready => ("ready", None),
             Health::Down(reason) => ("down", Some(reason)),
         };
         let supervised = loaded.spec.command.is_some();
-        (name.clone(), Upstream { url: loaded.spec.url.to_string(), supervised, health, reason })
+        (name, Upstream { url: loaded.spec.url.to_string(), supervised, health, reason })
     });
     let routes = state.routes.iter().map(|route| Route {
         route: Arc::clone(&route.pattern),
         to: route.first.name(),
         fallback: route.fallback.as_ref().map(crate::destination::Destination::name),
     });
+    let mapped = live.engine.mapped();
+    let (apps, failed_apps) =
+        state.apps().map(|(names, failed)| (names.into_iter().map(str::to_owned).collect(), failed.clone())).unzip();
     Status {
+        apps,
+        failed_apps,
+        images: Images {
+            mapped: mapped.images,
+            bytes: mapped.bytes,
+            most_bytes: mapped.cap,
+            most: mapped.most,
+            loaded: mapped.loaded,
+            evicted: mapped.evicted,
+        },
         app: state.app.name.clone(),
         version: env!("CARGO_PKG_VERSION"),
         generation: state.generation,

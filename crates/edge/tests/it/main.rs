@@ -9,6 +9,7 @@ mod drain;
 mod fallback;
 mod guests;
 mod logging;
+mod many;
 mod process;
 mod raw;
 mod reload;
