@@ -24,8 +24,8 @@ Examples:
   coracle up                                  serve the app of ./coracle.toml
   coracle up shop --variant prod --watch      serve shop/coracle.toml with [env.prod]
   coracle up thumbs.wasm --listen 0.0.0.0:80  serve one component on every path
-  coracle up apps/                            serve many apps by host name: apps/shop/coracle.toml and
-                                              apps/blog.wasm answer for shop, shop.* and blog, blog.*
+  coracle up apps/                            serve apps/shop/coracle.toml to the hosts shop and
+                                              shop.*, apps/blog.wasm to blog and blog.*
   coracle up thumbs.wasm --grant http='GET https://images.example.com/**' --dir ./assets::/assets:ro
 
 Signals: SIGINT and SIGTERM drain and end with 0 (a second one ends at once), SIGHUP reloads.";
