@@ -17,11 +17,12 @@ struct Tool {
 }
 
 /// What tests and guests need beside Rust. A test that wants another program adds a line.
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 6] = [
     Tool { check: &["curl", "--version"], packages: &["curl"] },
     Tool { check: &["node", "--version"], packages: &["nodejs"] },
     Tool { check: &["npm", "--version"], packages: &["npm"] },
     Tool { check: &["python3", "-c", "import venv, ensurepip"], packages: &["python3", "python3-venv"] },
+    Tool { check: &["valgrind", "--version"], packages: &["valgrind"] },
     // It knows no command that succeeds by itself.
     Tool { check: &["sh", "-c", "command -v wrk"], packages: &["wrk"] },
 ];
