@@ -3,15 +3,15 @@
 //!
 //! ```text
 //!   accept ─ place() ─ a free one ─▶ the connection runs
-//!               └─ none ─▶ asks the idle, one after the other ─▶ asked_to_go() ─▶ closes ─▶ its place is free
+//!               └─ none ─▶ asks the idle, one after the other ─▶ it closes ─▶ its place is free
 //! ```
-//! A connection with a running request is never asked, and what hasn't been idle for a moment is asked last: the idle wait in a
-//! queue, which they leave with each request.
+//! A connection with a running request is never asked.
 
-use futures::FutureExt as _;
-use std::sync::Arc;
+use crate::running::Running;
+use slab::Slab;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long to wait for a place before the next idle connection is asked for its own.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
@@ -19,13 +19,28 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 /// The connections of one shard.
 pub struct Crowd {
     places: Arc<Semaphore>,
-    /// Wakes whoever waits longest.
-    idle: Notify,
+    open: Mutex<Slab<Running>>,
+}
+
+/// An open connection; off the list when dropped.
+pub struct Member<'a> {
+    crowd: &'a Crowd,
+    number: usize,
 }
 
 impl Crowd {
     pub fn new(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places.max(1))), idle: Notify::new() }
+        Self { places: Arc::new(Semaphore::new(places.max(1))), open: Mutex::default() }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Slab<Running>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a connection on the list of those that may be asked to go.
+    pub fn join(&self, running: &Running) -> Member<'_> {
+        let number = self.open().insert(running.clone());
+        Member { crowd: self, number }
     }
 
     /// A place for one connection, once there is one.
@@ -34,10 +49,8 @@ impl Crowd {
             if let Some(place) = self.free_place() {
                 return place;
             }
-            self.idle.notify_one();
+            self.ask();
             if let Ok(Ok(place)) = tokio::time::timeout(ASK_AGAIN, Arc::clone(&self.places).acquire_owned()).await {
-                // When nobody was idle the call still stands; the next to be idle must not hear it.
-                let _ = self.idle.notified().now_or_never();
                 return place;
             }
         }
@@ -48,9 +61,19 @@ impl Crowd {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
-    /// Returns when this connection, which is idle from now on, should close to make room. Drop it when it is idle no more.
-    pub async fn asked_to_go(&self) {
-        self.idle.notified().await;
+    /// Asks who has been idle longest and was not asked yet.
+    fn ask(&self) {
+        let open = self.open();
+        let idle = open.iter().filter_map(|(_, running)| Some((running.may_be_asked()?, running)));
+        if let Some((_, running)) = idle.max_by_key(|(idle, _)| *idle) {
+            running.ask_to_go();
+        }
+    }
+}
+
+impl Drop for Member<'_> {
+    fn drop(&mut self) {
+        self.crowd.open().try_remove(self.number);
     }
 }
 
@@ -58,32 +81,42 @@ impl Crowd {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use futures::FutureExt as _;
+
+    const LONG: Duration = Duration::from_secs(3600);
 
     #[tokio::test]
     async fn the_longest_idle_connection_makes_room() {
-        let crowd = Crowd::new(2);
-        let (first, second) = (crowd.place().await, crowd.place().await);
-        let (mut one, mut two) = (Box::pin(crowd.asked_to_go()), Box::pin(crowd.asked_to_go()));
-        assert!(two.as_mut().now_or_never().is_none());
-        assert!(one.as_mut().now_or_never().is_none());
+        let crowd = Crowd::new(3);
+        let [first, second, third] = std::array::from_fn(|_| crowd.free_place().unwrap());
+        let busy = Running::new();
+        let _work = busy.one();
+        let old = Running::new();
+        // The clock has steps of a millisecond.
+        while old.idle_for().unwrap() < Duration::from_millis(2) {
+            tokio::task::yield_now().await;
+        }
+        let young = Running::new();
+        let _members = [&busy, &young, &old].map(|one| crowd.join(one));
         let mut wanted = Box::pin(crowd.place());
         assert!(wanted.as_mut().now_or_never().is_none());
-        assert!(one.as_mut().now_or_never().is_none());
-        assert!(two.as_mut().now_or_never().is_some());
+        assert!(busy.idle(LONG).now_or_never().is_none());
+        assert!(young.idle(LONG).now_or_never().is_none());
+        old.idle(LONG).await;
         drop(second);
-        let _third = wanted.await;
-        assert!(one.as_mut().now_or_never().is_none());
-        drop(first);
+        let _fourth = wanted.await;
+        assert!(young.idle(LONG).now_or_never().is_none(), "nobody else is asked once there is room");
+        drop((first, third));
     }
 
     #[tokio::test]
-    async fn nobody_is_asked_once_there_is_room() {
+    async fn who_was_asked_and_stays_is_not_asked_in_place_of_others() {
         let crowd = Crowd::new(1);
-        let first = crowd.place().await;
-        let mut wanted = Box::pin(crowd.place());
-        assert!(wanted.as_mut().now_or_never().is_none());
-        drop(first);
-        let _second = wanted.await;
-        assert!(crowd.asked_to_go().now_or_never().is_none());
+        let [one, two] = std::array::from_fn(|_| Running::new());
+        let _members = [&one, &two].map(|running| crowd.join(running));
+        crowd.ask();
+        crowd.ask();
+        one.idle(LONG).await;
+        two.idle(LONG).await;
     }
 }

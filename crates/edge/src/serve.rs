@@ -11,7 +11,7 @@ use crate::respond::{self, Refusal};
 use crate::running::Running;
 use crate::state::AppState;
 use crate::tunnel::Place;
-use coracle_host::{Body, BodyError, Cause, Failure, Request, Response};
+use coracle_host::{BodyError, Cause, Failure, Request, Response};
 use coracle_telemetry::{Blame, RequestId, Stage};
 use http::header::HOST;
 use http::uri::{Authority, Scheme};
@@ -144,13 +144,19 @@ fn admit(
     uri.scheme = Some(Scheme::HTTP);
     uri.authority = Some(authority);
     parts.uri = Uri::from_parts(uri).map_err(|_| Refusal::BadRequest("the request's target is no address"))?;
-    let body: Body = body.map_err(BodyError::from).boxed_unsync();
-    Ok(Request::from_parts(parts, record.count_in(body)))
+    // Most requests have none: nothing to count, and nothing to wrap.
+    let body = if http_body::Body::is_end_stream(&body) {
+        coracle_host::empty()
+    } else {
+        record.count_in(body.map_err(BodyError::from).boxed_unsync())
+    };
+    Ok(Request::from_parts(parts, body))
 }
 
 /// A segment that servers resolve: the path would then be another one than the one that was routed.
 fn is_dots(segment: &str) -> bool {
-    segment.len() <= "%2e%2e".len() && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+    let may_be = segment.len() <= "%2e%2e".len() && segment.starts_with(['.', '%']);
+    may_be && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 
 /// The host asked for: of an absolute target, else of the one `Host` header (RFC 9112 §3.2).

@@ -125,7 +125,7 @@ async fn accept(shard: Arc<Shard>, listener: TcpListener, crowd: Arc<Crowd>, ope
             shard: shard.number,
             sink: Arc::clone(&shard.sink),
             place: Arc::new(place),
-            running: Running::default(),
+            running: Running::new(),
         };
         let (live, opened, shard, crowd) =
             (Arc::clone(&shard.live), opened.clone(), Arc::clone(&shard), Arc::clone(&crowd));
@@ -179,6 +179,7 @@ async fn connected(stream: TcpStream, connection: Connection, live: Arc<Live>, s
     let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
     let asked = Arc::new(AtomicBool::new(false));
     let (drain, running) = (live.drain.clone(), connection.running.clone());
+    let _member = crowd.join(&running);
     let service = {
         let asked = Arc::clone(&asked);
         service_fn(move |request: http::Request<Incoming>| {
@@ -191,8 +192,8 @@ async fn connected(stream: TcpStream, connection: Connection, live: Arc<Live>, s
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        // What is slow to send a head runs no request, and counts as idle: a timer of hyper's would be set for each.
+        .header_read_timeout(None)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
         .http2()
@@ -208,7 +209,7 @@ async fn connected(stream: TcpStream, connection: Connection, live: Arc<Live>, s
     // Before the first bytes tell the protocol, and between the requests of HTTP/2, no timeout of hyper's runs.
     let result = tokio::select! {
         result = &mut served => Some(result),
-        () = running.idle(patience, crowd) => if asked.load(Relaxed) { None } else { return },
+        () = running.idle(patience) => if asked.load(Relaxed) { None } else { return },
         () = drain.cancelled() => None,
     };
     let result = match result {
