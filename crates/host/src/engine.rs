@@ -213,11 +213,11 @@ impl Engine {
 
     /// The same, in turn with other components; `None` when waiting won't help.
     pub(crate) fn await_place(&self, lineage: &Lineage, weight: u32) -> Option<Wait> {
-        if self.short() { None } else { self.0.places.wait(lineage.number(), lineage.weight(), weight) }
+        self.0.places.wait(lineage.number(), lineage.weight(), weight)
     }
 
     /// Whether the host's own memory is short. Looked at anew, for the ticker rests when no guest runs.
-    fn short(&self) -> bool {
+    pub(crate) fn short(&self) -> bool {
         self.crowded() && self.0.ticker.look(&self.0.settings)
     }
 

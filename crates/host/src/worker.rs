@@ -139,15 +139,25 @@ impl Worker {
         self.flights.fail_all(&Cause::Closing, Blame::Collateral, "the instance has ended", None);
     }
 
-    /// The process has no place left: waits until it is the component's turn, for as long as its queue may last.
+    /// The process has no place left, or no memory for one: waits until it is the component's turn, for as long as its queue may
+    /// last.
     async fn await_place(&self) -> Result<Held, Stop> {
         let Blueprint { engine, lineage, limits, .. } = &*self.blueprint;
-        let mut turn = pin!(engine.await_place(lineage, self.code.weight).ok_or(Stop::NoRoom)?);
+        let mut turn = pin!(async {
+            // One component may have taken the host's memory for a moment: that is no reason to refuse all others.
+            while engine.short() {
+                tokio::time::sleep(MEMORY_LOOK).await;
+            }
+            match engine.await_place(lineage, self.code.weight) {
+                Some(turn) => Ok(turn.await),
+                None => Err(Stop::NoRoom),
+            }
+        });
         let patience = tokio::time::timeout(
             limits.queue_deadline,
             poll_fn(|cx| match self.flights.abandoned(cx) {
                 true => Poll::Ready(Err(Stop::ClientGone)),
-                false => turn.as_mut().poll(cx).map(Ok),
+                false => turn.as_mut().poll(cx),
             }),
         );
         patience.await.unwrap_or(Err(Stop::NoRoom))
@@ -480,5 +490,7 @@ fn cut(text: &str) -> &str {
     text.get(..text.floor_char_boundary(trap::MOST_BYTES)).unwrap_or(text)
 }
 
+/// How often to look whether the host's own memory is short no more.
+const MEMORY_LOOK: Duration = Duration::from_millis(10);
 /// Bytes of memory up to which an instance is ended on its shard.
 const SMALL: u64 = 4 << 20;
