@@ -135,6 +135,9 @@ fn made_with(workspace: &Workspace) -> Result<BTreeMap<String, String>> {
     versions.insert("valgrind".to_owned(), said(Path::new("valgrind"), &["--version"])?);
     let lock = fs::read_to_string(workspace.root.join("Cargo.lock")).context("there is no Cargo.lock")?;
     versions.insert("wasmtime".to_owned(), locked(&lock, "wasmtime").context("Cargo.lock has no wasmtime")?);
+    // Guests are compiled for the processor at hand.
+    let processors = fs::read_to_string("/proc/cpuinfo").context("no processor is described")?;
+    versions.insert("processor".to_owned(), processor(&processors));
     for guest in ["p3/hello", "p2/hello", "p3/kv", "p2/kv"] {
         let file = workspace.target.join("guests").join(format!("{guest}.wasm")).display().to_string();
         let digest = said(Path::new("sha256sum"), &[&file])?;
@@ -143,6 +146,19 @@ fn made_with(workspace: &Workspace) -> Result<BTreeMap<String, String>> {
         versions.insert(guest.to_owned(), format!("sha256:{digest}"));
     }
     Ok(versions)
+}
+
+/// The kind of the first processor in a `/proc/cpuinfo`.
+fn processor(text: &str) -> String {
+    let field = |name: &str| {
+        let fields = text.lines().filter_map(|line| line.split_once(':'));
+        fields
+            .filter(|(key, _)| key.trim() == name)
+            .map(|(_, value)| value.trim().to_owned())
+            .next()
+            .unwrap_or_default()
+    };
+    ["model name", "cpu family", "model"].map(field).join(", ")
 }
 
 /// The version of a package in a Cargo.lock.
@@ -226,6 +242,13 @@ mod tests {
         let error = comparable(&with("1"), &with("2")).unwrap_err().to_string();
         assert!(error.contains("rustc was 1 and is 2"), "{error}");
         assert!(comparable(&with("1"), &BTreeMap::new()).is_err());
+    }
+
+    #[test]
+    fn the_first_processor_is_named() {
+        let text =
+            "processor\t: 0\ncpu family\t: 6\nmodel\t\t: 143\nmodel name\t: Some CPU\n\nprocessor\t: 1\nmodel\t\t: 7\n";
+        assert_eq!(processor(text), "Some CPU, 6, 143");
     }
 
     #[test]
