@@ -206,7 +206,7 @@ async fn connected(stream: TcpStream, connection: Connection, live: Arc<Live>, s
     stream.set_write_timeout(Some(shard.write_timeout));
     let served = server.serve_connection_with_upgrades(TokioIo::new(Box::pin(stream)), service);
     tokio::pin!(served);
-    // Before the first bytes tell the protocol, and between the requests of HTTP/2, no timeout of hyper's runs.
+    // No timeout of hyper's runs: a connection that runs no request is idle, whether it is silent or slow to send a head.
     let result = tokio::select! {
         result = &mut served => Some(result),
         () = running.idle(patience) => if asked.load(Relaxed) { None } else { return },
