@@ -23,6 +23,8 @@ pub enum Set {
     P2,
     /// Rust, with names and line tables
     Named,
+    /// Rust, the last release candidate of WASI 0.3
+    Rc,
     /// JavaScript and TypeScript, WASI 0.2
     Js,
     /// Python, WASI 0.3
@@ -30,7 +32,7 @@ pub enum Set {
 }
 
 impl Set {
-    pub const ALL: [Self; 5] = [Self::P3, Self::P2, Self::Named, Self::Js, Self::Py];
+    pub const ALL: [Self; 6] = [Self::P3, Self::P2, Self::Named, Self::Rc, Self::Js, Self::Py];
 
     /// The folder's name, under `guests/` as in the target directory.
     pub fn name(self) -> &'static str {
@@ -38,6 +40,7 @@ impl Set {
             Self::P3 => "p3",
             Self::P2 => "p2",
             Self::Named => "named",
+            Self::Rc => "rc",
             Self::Js => "js",
             Self::Py => "py",
         }
@@ -89,7 +92,7 @@ pub fn sources(root: &Path, set: Set) -> Result<Vec<Guest>> {
         return Ok(Vec::new());
     }
     match set {
-        Set::P3 | Set::P2 | Set::Named => Ok(vec![Guest::Rust { dir, target: Target::Wasip2 }]),
+        Set::P3 | Set::P2 | Set::Named | Set::Rc => Ok(vec![Guest::Rust { dir, target: Target::Wasip2 }]),
         Set::Js => Ok(folders(&dir)?.into_iter().map(|dir| Guest::JavaScript { dir }).collect()),
         Set::Py => Ok(folders(&dir)?.into_iter().map(|dir| Guest::Python { dir }).collect()),
     }

@@ -3,24 +3,22 @@
 
 use wasmparser::{BinaryReaderError, Validator, WasmFeatures};
 
+use crate::adapt::{self, Adapted};
 use crate::admitted::{Admitted, Digest, Warning};
 use crate::lookalike::{self, Lookalike};
 use crate::options::Options;
-use crate::refusal::{Refusal, quotable};
+use crate::refusal::{CoreModule, Refusal, quotable};
 use crate::scan::{self, Producer, Scan};
 use crate::world::World;
 
 /// Admits `bytes` as a component this host can run.
 ///
 /// # Errors
-/// When they are not a valid component, exceed `options`, or were built for a draft of WASI.
+/// When they are not a valid component and can't be made one, exceed `options`, or were built for a draft of WASI.
 pub fn admit(bytes: Vec<u8>, options: &Options) -> Result<Admitted, Refusal> {
     let size = bytes.len() as u64;
-    if size > options.max_bytes {
-        return Err(Refusal::TooLarge { size, limit: options.max_bytes });
-    }
-    check_header(&bytes)?;
-    let scan = Scan::of(&bytes, options)?;
+    let digest = Digest::of(&bytes);
+    let (bytes, adapted, scan) = adapt(bytes, options)?;
     // Before validation: drafts of 2025 and earlier have encodings that no longer validate.
     if let Some(draft) = scan.imports.iter().chain(&scan.exports).find(|interface| interface.is_outdated_draft()) {
         return Err(Refusal::Draft { interface: Box::new(draft.clone()) });
@@ -30,7 +28,9 @@ pub fn admit(bytes: Vec<u8>, options: &Options) -> Result<Admitted, Refusal> {
         return Err(Refusal::WitPackage);
     }
     Ok(Admitted {
-        digest: Digest::of(&bytes),
+        digest,
+        code: if adapted.is_some() { Digest::of(&bytes) } else { digest },
+        adapted,
         world: World::of(&scan.imports, &scan.exports),
         warnings: warnings(&scan),
         imports: scan.imports,
@@ -45,6 +45,42 @@ pub fn admit(bytes: Vec<u8>, options: &Options) -> Result<Admitted, Refusal> {
     })
 }
 
+/// The bytes to compile, of the bytes as they came: [`admit`] without its last look.
+///
+/// # Errors
+/// As [`admit`].
+pub fn runnable(bytes: Vec<u8>, options: &Options) -> Result<Vec<u8>, Refusal> {
+    adapt(bytes, options).map(|(bytes, ..)| bytes)
+}
+
+/// Makes a component of what is almost one.
+fn adapt(bytes: Vec<u8>, options: &Options) -> Result<(Vec<u8>, Option<Adapted>, Scan), Refusal> {
+    let size = bytes.len() as u64;
+    if size > options.max_bytes {
+        return Err(Refusal::TooLarge { size, limit: options.max_bytes });
+    }
+    if check_header(&bytes)? == Binary::Module {
+        // A module of another kind is told by its imports, however damaged it is.
+        let kind = scan::core_module(&bytes);
+        if kind != CoreModule::Preview1 {
+            return Err(Refusal::CoreModule(kind));
+        }
+        Scan::of(&bytes, options)?;
+        Validator::new_with_features(features()).validate_all(&bytes).map_err(|error| invalid(&error, size))?;
+        let component = adapt::componentize(&bytes)?;
+        let scan = Scan::of(&component, options)?;
+        return Ok((component, Some(Adapted::Preview1), scan));
+    }
+    let scan = Scan::of(&bytes, options)?;
+    if !scan.imports.iter().chain(&scan.exports).any(adapt::is_candidate) {
+        return Ok((bytes, None, scan));
+    }
+    Validator::new_with_features(features()).validate_all(&bytes).map_err(|error| invalid(&error, size))?;
+    let renamed = adapt::rename(&bytes)?;
+    let scan = Scan::of(&renamed, options)?;
+    Ok((renamed, Some(Adapted::Candidate), scan))
+}
+
 /// The features the engine has on: Wasmtime 48's defaults (`Config::features`) with the cargo features of this workspace,
 /// which leave out `threads`, so that a refusal comes from here, with its sentence, and not from the compiler.
 fn features() -> WasmFeatures {
@@ -52,8 +88,15 @@ fn features() -> WasmFeatures {
     core.union(WasmFeatures::GC_TYPES).union(WasmFeatures::COMPONENT_MODEL).union(WasmFeatures::CM_ASYNC)
 }
 
-/// Tells by the first eight bytes whether this is a component at all.
-fn check_header(bytes: &[u8]) -> Result<(), Refusal> {
+/// What kind of WebAssembly a file is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Binary {
+    Module,
+    Component,
+}
+
+/// Tells by the first eight bytes whether this is a component or a module at all.
+fn check_header(bytes: &[u8]) -> Result<Binary, Refusal> {
     const MAGIC: &[u8] = b"\0asm";
     if bytes.is_empty() {
         return Err(Refusal::Empty);
@@ -69,8 +112,8 @@ fn check_header(bytes: &[u8]) -> Result<(), Refusal> {
         });
     };
     match (u16::from_le_bytes([v0, v1]), u16::from_le_bytes([l0, l1])) {
-        (0x0d, 1) => Ok(()),
-        (1, 0) => Err(Refusal::CoreModule(scan::core_module(bytes))),
+        (0x0d, 1) => Ok(Binary::Component),
+        (1, 0) => Ok(Binary::Module),
         (version @ 0..0x0d, 1) => Err(Refusal::OutdatedEncoding { version }),
         (version, layer) => Err(Refusal::UnknownVersion { version, layer }),
     }

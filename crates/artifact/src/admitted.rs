@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::adapt::Adapted;
 use crate::interface::Interface;
 use crate::refusal::{NotHttp, Refusal, quotable};
 use crate::scan::Producer;
@@ -62,6 +63,10 @@ pub struct Admitted {
     pub bytes: Arc<[u8]>,
     /// The digest of the bytes as they came.
     pub digest: Digest,
+    /// The digest of the bytes to compile: another one when they were adapted.
+    pub code: Digest,
+    /// What was done to make it runnable, if anything was.
+    pub adapted: Option<Adapted>,
     /// What it is, by its exports.
     pub world: World,
     /// Interfaces it imports, in order.
@@ -107,6 +112,17 @@ impl Admitted {
             }
             World::Other => other(),
         }))
+    }
+
+    /// Whether this can be run as a command.
+    ///
+    /// # Errors
+    /// `Refusal::NotCommand` for everything else, with what it is.
+    pub fn run(&self) -> Result<(), Refusal> {
+        match self.world {
+            World::Command03 | World::Command02 => Ok(()),
+            _ => Err(Refusal::NotCommand { what: self.world.to_string(), serves: self.world.is_http() }),
+        }
     }
 
     /// Whether it is a server of WASI 0.2 through and through: nothing it imports or exports is of WASI 0.3, so that its

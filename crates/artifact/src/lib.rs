@@ -5,6 +5,7 @@
 //! Nothing here runs or compiles a guest, speaks HTTP or knows the runtime; the host, the edge and the CLI call it.
 //! No input, however hostile, makes these functions panic, overflow the stack or use memory out of proportion.
 
+mod adapt;
 mod admit;
 mod admitted;
 mod interface;
@@ -17,7 +18,8 @@ mod refusal;
 mod scan;
 mod world;
 
-pub use admit::admit;
+pub use adapt::Adapted;
+pub use admit::{admit, runnable};
 pub use admitted::{Admitted, Digest, Warning};
 pub use interface::Interface;
 pub use lookalike::Lookalike;

@@ -44,6 +44,15 @@ pub enum Refusal {
     /// A core module, not a component.
     #[error("this is a core module, not a component; {0}")]
     CoreModule(CoreModule),
+    /// A core module of WASI 0.1 that the adapter does not fit.
+    #[error(
+        "this is a core module of WASI 0.1 that can't be made a component: {reason}; build the source as a component, in Rust with \
+         `cargo build --target wasm32-wasip2`"
+    )]
+    NotComponentized {
+        /// What the encoder met.
+        reason: String,
+    },
     /// A component in an encoding from before the current one.
     #[error(
         "this is a component in an outdated draft of the binary format ({version:#04x}); rebuild it with tools released since 2024"
@@ -117,6 +126,14 @@ pub enum Refusal {
         "this is a WIT package: it describes interfaces and has no code to run; give the component that implements them"
     )]
     WitPackage,
+    /// A good component that is no command.
+    #[error("this is {what} and no command: {}", run_advice(*serves))]
+    NotCommand {
+        /// What it is.
+        what: String,
+        /// Whether it answers HTTP.
+        serves: bool,
+    },
     /// A good component that does not answer HTTP.
     #[error("{0}")]
     NotHttp(NotHttp),
@@ -140,7 +157,7 @@ impl fmt::Display for NotHttp {
         match self {
             Self::Command(run) => write!(
                 out,
-                "this is a command (it exports `{run}`) and answers no HTTP; `coracle run` will run it, and to serve HTTP it has to \
+                "this is a command (it exports `{run}`) and answers no HTTP; run it with `coracle run`; to serve HTTP it has to \
                  export `wasi:http/handler` (0.3) or `wasi:http/incoming-handler` (0.2)"
             ),
             Self::Middleware(handler) => write!(
@@ -184,7 +201,7 @@ pub enum CoreModule {
 impl fmt::Display for CoreModule {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = match self {
-            Self::Preview1 => "it was built for WASI 0.1 (wasm32-wasip1), which Coracle does not run yet: ",
+            Self::Preview1 => "it was built for WASI 0.1 (wasm32-wasip1), and has neither `_start` nor the types of a world: ",
             Self::WasmBindgen => {
                 "it was built by wasm-bindgen or wasm-pack for JavaScript and can stay in Node: to run it here, "
             }
@@ -193,6 +210,15 @@ impl fmt::Display for CoreModule {
             Self::Plain => "",
         };
         write!(out, "{origin}build the source as a component, in Rust with `cargo build --target wasm32-wasip2`")
+    }
+}
+
+/// What to do with what is no command.
+fn run_advice(serves: bool) -> &'static str {
+    if serves {
+        "serve it with `coracle up`"
+    } else {
+        "to be run it has to export `wasi:cli/run` (0.3 or 0.2): build it as a program with a main function"
     }
 }
 

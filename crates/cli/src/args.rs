@@ -6,6 +6,8 @@
 use crate::values;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use coracle_edge::Listen;
+use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,6 +31,15 @@ Examples:
   coracle up thumbs.wasm --grant http='GET https://images.example.com/**' --dir ./assets::/assets:ro
 
 Signals: SIGINT and SIGTERM drain and end with 0 (a second one ends at once), SIGHUP reloads.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  coracle run report.wasm                          with nothing but its standard streams
+  coracle run convert.wasm --dir ./photos::/photos -- /photos/cat.png
+  coracle run sync.wasm --grant sockets='tcp://db.example.com:5432' --env LOG=debug
+
+Exit codes: the command's own; 134 when it traps, 124 when a limit of time is over; 1, 2, 3 and 70 also as of any
+other command of Coracle, with a sentence on standard error.";
 
 const INVENTORY_EXAMPLES: &str = "\
 Examples:
@@ -54,6 +65,8 @@ pub enum Command {
     Inventory(Box<Inventory>),
     /// Serve an app, or a single component, over HTTP
     Up(Box<Up>),
+    /// Run a command to its end: a component with a main function
+    Run(Box<Run>),
     /// Check a manifest and its components without running anything
     Check(Check),
     /// Show what a component imports, exports and needs, and what limits hold
@@ -138,9 +151,9 @@ pub struct Up {
     /// A manifest, a directory that holds one, a component, or a directory of apps [default: ./coracle.toml]
     #[arg(value_name = "MANIFEST|COMPONENT|APPS", value_hint = ValueHint::AnyPath)]
     pub path: Option<PathBuf>,
-    /// Where to listen; port 0 picks a free one; may be given several times
-    #[arg(long, short, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = values::address)]
-    pub listen: Vec<SocketAddr>,
+    /// Where to listen, e.g. 0.0.0.0:80 or https://0.0.0.0:443; port 0 picks a free one; may be given several times
+    #[arg(long, short, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = values::listen)]
+    pub listen: Vec<Listen>,
     /// Reload when the manifest or a component changes
     #[arg(long, short)]
     pub watch: bool,
@@ -155,7 +168,52 @@ pub struct Up {
     #[command(flatten)]
     pub bare: Bare,
     #[command(flatten)]
+    pub front: Front,
+    #[command(flatten)]
     pub process: Process,
+}
+
+/// What stands between clients and us.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS and balancers")]
+pub struct Front {
+    /// The certificate for https:// addresses, PEM, with those that lead to its root; read again at each reload
+    #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = ValueHint::FilePath)]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = ValueHint::FilePath)]
+    pub tls_key: Option<PathBuf>,
+    /// Ask clients for a certificate that this one has signed; who answers finds it in the header Client-Cert
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = ValueHint::FilePath)]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Every connection begins with the PROXY protocol, version 1 or 2
+    #[arg(long)]
+    pub proxy_protocol: bool,
+    /// A balancer whose X-Forwarded-For and X-Forwarded-Proto are believed; may be given several times
+    #[arg(long = "trust-proxy", value_name = "NETWORK", value_parser = values::network)]
+    pub trusted: Vec<IpNet>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct Run {
+    /// The command: a component of wasi:cli/command 0.3 or 0.2, or a core module of WASI 0.1
+    #[arg(value_name = "COMPONENT", value_hint = ValueHint::FilePath)]
+    pub path: PathBuf,
+    /// What the command is told, behind --
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+    #[command(flatten)]
+    pub bare: Bare,
+    /// Where compiled code is kept [default: $CORACLE_CACHE or ~/.cache/coracle]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub cache_dir: Option<PathBuf>,
+    /// Where embedded stores are kept [default: .coracle in this directory]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state_dir: Option<PathBuf>,
+    /// Log more; twice, also what libraries say
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    pub verbose: u8,
 }
 
 /// How a manifest is read.

@@ -5,21 +5,46 @@ use std::fmt;
 
 /// The exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
-    Ok = 0,
+    Ok,
     /// Something the user has to mend: the manifest, a component, this machine.
-    Mend = 1,
+    Mend,
     /// The command line makes no sense.
-    Usage = 2,
+    Usage,
     /// The process can't start: an address is taken, a right is missing.
-    Start = 3,
+    Start,
     /// A bug in Coracle.
-    Bug = 70,
+    Bug,
     /// Ended at once by SIGINT.
-    Interrupted = 130,
+    Interrupted,
     /// Ended at once by SIGTERM.
-    Terminated = 143,
+    Terminated,
+    /// A command was not done within a limit of time.
+    TimedOut,
+    /// A command trapped.
+    Trapped,
+    /// What a command asked for.
+    Of(u8),
+}
+
+impl Exit {
+    /// As the system gets it.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Mend => 1,
+            Self::Usage => 2,
+            Self::Start => 3,
+            Self::Bug => 70,
+            // As `timeout` of coreutils ends.
+            Self::TimedOut => 124,
+            Self::Interrupted => 130,
+            // As a process that has aborted.
+            Self::Trapped => 134,
+            Self::Terminated => 143,
+            Self::Of(code) => code,
+        }
+    }
 }
 
 /// Why a command did not do what it was asked for.

@@ -29,13 +29,14 @@ fn main() -> ExitCode {
         output::failure(&failure);
         failure.exit
     });
-    ExitCode::from(exit as u8)
+    ExitCode::from(exit.code())
 }
 
 fn run(options: &Options) -> Result<Exit, Failure> {
     match &options.command {
         Command::Inventory(inventory) => commands::inventory::run(inventory),
         Command::Up(up) => commands::up::run(up),
+        Command::Run(job) => commands::run::run(job),
         Command::Check(check) => commands::check::run(check),
         Command::Inspect(inspect) => commands::inspect::run(inspect),
         Command::Schema => commands::schema::run(),

@@ -1,5 +1,7 @@
 //! Values of options as people type them, and what is said when they can't be read. Pure; clap calls these.
 
+use coracle_edge::Listen;
+use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -11,6 +13,23 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
         "write an address and a port, such as 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080; port 0 picks a free one"
             .to_owned()
     })
+}
+
+/// An address to listen on: as [`address`], with `https://` before it where it speaks TLS.
+pub fn listen(text: &str) -> Result<Listen, String> {
+    let (tls, rest) = match text.split_once("://") {
+        Some(("https", rest)) => (true, rest),
+        Some(("http", rest)) => (false, rest),
+        Some((other, _)) => return Err(format!("{other}:// can't be listened on; write http:// or https://")),
+        None => (false, text),
+    };
+    Ok(Listen { addr: address(rest.trim_end_matches('/'))?, tls })
+}
+
+/// An address or a network, such as `10.0.0.0/8`.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| "write an address or a network, such as 10.0.0.1 or 10.0.0.0/8".to_owned())
 }
 
 /// A size: `512MiB`, `2 GB`, or a number of bytes; at least one page of WebAssembly.

@@ -7,16 +7,19 @@
 //! ```
 
 use crate::admin::{self, Admin};
+use crate::chain::chain;
+use crate::door::Door;
 use crate::folder::{self, Folder};
 use crate::listen::{self, ListenError};
 use crate::live::{Live, Reload, Reloaded};
 use crate::load::{Known, LoadError, Loaded, Loader};
 use crate::record::Sink;
-use crate::settings::{AppSource, Settings};
+use crate::settings::{AppSource, Listen, Settings};
 use crate::shard::Shard;
 use crate::signals::{Asked, Signals};
 use crate::state::AppState;
 use crate::supervise::{Supervisor, Watched};
+use crate::tls::{Tls, TlsError};
 use crate::tunnel::Tunnels;
 use crate::watch::Files;
 use arc_swap::ArcSwap;
@@ -40,6 +43,8 @@ pub enum StartError {
     Load(#[from] LoadError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("the admin listener does not start")]
     Admin(#[source] io::Error),
     #[error("a thread does not start")]
@@ -190,8 +195,9 @@ struct Hub {
 impl Hub {
     async fn start(settings: Settings, reloads: mpsc::Receiver<Reload>) -> Result<(Self, Started), StartError> {
         let shard_count = settings.shard_count();
+        let tls = settings.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
         let bound =
-            settings.listen.iter().map(|addr| listen::shared(*addr, shard_count)).collect::<Result<Vec<_>, _>>()?;
+            settings.listen.iter().map(|at| listen::shared(at.addr, shard_count)).collect::<Result<Vec<_>, _>>()?;
         let admin = settings.admin.map(listen::exclusive).transpose()?;
         let loader = loader(&settings)?;
         let loaded = Box::pin(load(&loader, None)).await?;
@@ -204,6 +210,7 @@ impl Hub {
             stop: CancellationToken::new(),
             tunnels: loader.tunnels.clone(),
             counts: Arc::clone(&sink.counts),
+            tls,
             started: Instant::now(),
         });
         let (asking, hears) = mpsc::channel(16);
@@ -290,6 +297,9 @@ impl Hub {
 
     /// Builds the new state aside, swaps it in, and lets go of what it no longer has.
     async fn reload(&mut self) -> Result<Reloaded, LoadError> {
+        if let Some(Err(error)) = self.live.tls.as_ref().map(|tls| tls.reload()) {
+            tracing::error!("the certificate stays as it was: {}", chain(&error));
+        }
         let old = self.live.state.load_full();
         let loaded = Box::pin(load(&self.loader, Some(&old))).await;
         // A file that was wrong may be put right by the next save.
@@ -378,7 +388,8 @@ impl Hub {
             return;
         }
         let of_folder = folder.map(|folder| folder::watched(folder, &state)).unwrap_or_default();
-        self.files.watch(components.chain(manifest).chain(of_folder).collect(), folder.map(PathBuf::as_path));
+        let of_tls = self.live.tls.iter().flat_map(|tls| tls.paths());
+        self.files.watch(components.chain(manifest).chain(of_folder).chain(of_tls).collect(), folder.map(PathBuf::as_path));
     }
 
     /// The way down, in order: what is behind something ends after it.
@@ -500,12 +511,15 @@ fn start_shards(
     sink: &Sink,
 ) -> io::Result<Threads> {
     let count = settings.shard_count();
+    let door = |at: &Listen| Door { proxy: settings.proxy_protocol, tls: live.tls.clone().filter(|_| at.tls) };
+    let doors: Vec<Door> = settings.listen.iter().map(door).collect();
     let (drained, has_drained) = mpsc::channel(count);
     let mut threads = Vec::with_capacity(count);
     for number in 0..count {
         let shard = Shard {
             number,
-            listeners: listeners.iter_mut().filter_map(Vec::pop).collect(),
+            listeners: listeners.iter_mut().filter_map(Vec::pop).zip(doors.iter().cloned()).collect(),
+            trusted: settings.trusted_proxies.as_slice().into(),
             live: Arc::clone(live),
             sink: Arc::new(sink.clone()),
             header_timeout: settings.header_timeout,

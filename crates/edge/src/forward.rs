@@ -3,16 +3,50 @@
 //! What a client says about where it comes from is replaced, not extended: whoever stands behind us may believe it.
 
 use http::header::{CONNECTION, COOKIE, FORWARDED, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
-use std::net::SocketAddr;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
 
 /// Who sent a request, as far as we know for sure.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Peer {
-    /// The other end of the connection.
+    /// The client: the other end of the connection, or whom a balancer that we trust named.
     pub addr: SocketAddr,
-    /// `http`, until we speak TLS ourselves.
-    pub scheme: &'static str,
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// The client's certificate as `Client-Cert` has it (RFC 9440).
+    pub certificate: Option<HeaderValue>,
+}
+
+impl Peer {
+    /// Who sent this request, if the connection comes from a balancer that we trust: the last address in `X-Forwarded-For` that is
+    /// none of those balancers, and what `X-Forwarded-Proto` says.
+    pub fn behind(&self, trusted: &[IpNet], headers: &HeaderMap) -> Self {
+        let is_trusted = |ip: IpAddr| trusted.iter().any(|network| network.contains(&ip.to_canonical()));
+        if trusted.is_empty() || !is_trusted(self.addr.ip()) {
+            return self.clone();
+        }
+        let text = |value: &'_ HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let chain: Vec<String> = headers.get_all(X_FORWARDED_FOR).iter().map(text).collect();
+        let mut peer = self.clone();
+        for hop in chain.join(",").rsplit(',').map(str::trim) {
+            // What is no address ends the chain: nobody can vouch for what stands before it.
+            let Some(addr) = hop.parse().map(|ip: IpAddr| SocketAddr::new(ip, 0)).or_else(|_| hop.parse()).ok() else {
+                break;
+            };
+            peer.addr = addr;
+            if !is_trusted(addr.ip()) {
+                break;
+            }
+        }
+        match headers.get(X_FORWARDED_PROTO).map(HeaderValue::as_bytes) {
+            Some(b"https") => peer.scheme = Scheme::HTTPS,
+            Some(b"http") => peer.scheme = Scheme::HTTP,
+            _ => {}
+        }
+        peer
+    }
 }
 
 /// Headers that belong to one connection, besides those that `Connection` names.
@@ -33,6 +67,8 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 
 /// The protocol to change to, when that is asked or answered properly (HTTP/1.1, `Connection: upgrade`) and it is `websocket`.
 /// Any other is none of ours to pass: through a tunnel of `h2c` a client would send requests that nobody here routes.
@@ -68,9 +104,16 @@ pub fn ask_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
 }
 
 /// Says who asked, for what host and over what, in both common spellings.
-pub fn identify(headers: &mut HeaderMap, peer: Peer, host: &HeaderValue) {
+pub fn identify(headers: &mut HeaderMap, peer: &Peer, host: &HeaderValue) {
     headers.remove(X_FORWARDED_PORT);
     headers.remove(X_REAL_IP);
+    headers.remove(CLIENT_CERT_CHAIN);
+    headers.remove(CLIENT_CERT);
+    if let Some(certificate) = &peer.certificate {
+        headers.insert(CLIENT_CERT, certificate.clone());
+    }
+    let scheme = if peer.scheme == Scheme::HTTPS { "https" } else { "http" };
+    let scheme = HeaderValue::from_static(scheme);
     let ip = peer.addr.ip().to_canonical();
     let node = if ip.is_ipv6() { format!("\"[{ip}]\"") } else { ip.to_string() };
     let host_text = host.to_str().unwrap_or_default();
@@ -83,7 +126,7 @@ pub fn identify(headers: &mut HeaderMap, peer: Peer, host: &HeaderValue) {
         headers.insert(X_FORWARDED_FOR, value);
     }
     headers.insert(X_FORWARDED_HOST, host.clone());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(peer.scheme));
+    headers.insert(X_FORWARDED_PROTO, scheme);
 }
 
 /// HTTP/2 may split cookies over several headers; HTTP/1.1 has one (RFC 9113 §8.2.3).

@@ -3,6 +3,7 @@
 use crate::load::LoadError;
 use crate::record::Counts;
 use crate::state::AppState;
+use crate::tls::Tls;
 use crate::tunnel::Tunnels;
 use arc_swap::ArcSwap;
 use coracle_host::Engine;
@@ -40,6 +41,7 @@ pub struct Live {
     pub stop: CancellationToken,
     pub tunnels: Tunnels,
     pub counts: Arc<Counts>,
+    pub tls: Option<Arc<Tls>>,
     pub started: Instant,
 }
 

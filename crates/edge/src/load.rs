@@ -14,8 +14,8 @@ use crate::static_files::StaticFiles;
 use crate::supervise::Watched;
 use crate::tunnel::Tunnels;
 use crate::upstream::{Timeouts, Upstream};
-use coracle_artifact::Digest;
-use coracle_host::{Check, Checked, Engine, Grant, Later, Plugin, Pool, Resources, Spec};
+use coracle_artifact::{Admitted, Digest};
+use coracle_host::{Check, Checked, Engine, Grant, Job, Later, Note, Plugin, Pool, Resources, Spec};
 use coracle_manifest::value::{Node, Value};
 use coracle_manifest::{App, CheckOptions, Diagnostic, Diagnostics, Flags, RouteTable, Source, Target};
 use std::collections::BTreeMap;
@@ -221,13 +221,8 @@ impl Loader {
         known: Option<&LoadedComponent>,
         resources: &Arc<Resources>,
     ) -> Result<LoadedComponent, Diagnostic> {
-        let coracle_manifest::ComponentSource::Path(path) = component.source.clone();
-        let file = path.clone();
-        let admitted =
-            tokio::task::spawn_blocking(move || coracle_artifact::load(&path, &coracle_artifact::Options::default()))
-                .await
-                .map_err(|error| Diagnostic::error("component", error.to_string()))?
-                .map_err(|rejected| Diagnostic::error("component", chain(&rejected)))?;
+        let coracle_manifest::ComponentSource::Path(file) = component.source.clone();
+        let admitted = admitted(file.clone()).await?;
         // Before it is compiled, and before the linker finds something less telling.
         admitted
             .serve()
@@ -240,16 +235,7 @@ impl Loader {
         if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
             return Ok(known.clone());
         }
-        let grants = self.prepare(checks.grants.get(&component.name), resources).await?;
-        let spec = Spec {
-            name: Arc::from(component.name.as_str()),
-            component: admitted,
-            env: component.env.clone(),
-            grants,
-            limits: component.limits.clone(),
-            reuse: component.reuse.clone(),
-            strict: component.strict,
-        };
+        let spec = self.spec(checks, component, admitted, resources).await?;
         let pool = match &self.app {
             None => Box::pin(Pool::load(&self.engine, spec)).await,
             Some(app) => {
@@ -263,6 +249,63 @@ impl Loader {
         })?;
         let component = Arc::new(Component { pool, limits: component.limits.clone() });
         Ok(LoadedComponent { component, digest, fingerprint, notes })
+    }
+
+    /// What the host needs to know of a component.
+    async fn spec(
+        &self,
+        checks: &Checks,
+        component: &coracle_manifest::Component,
+        admitted: Admitted,
+        resources: &Arc<Resources>,
+    ) -> Result<Spec, Diagnostic> {
+        Ok(Spec {
+            name: Arc::from(component.name.as_str()),
+            component: admitted,
+            env: component.env.clone(),
+            grants: self.prepare(checks.grants.get(&component.name), resources).await?,
+            limits: component.limits.clone(),
+            reuse: component.reuse.clone(),
+            strict: component.strict,
+        })
+    }
+
+    /// The one component of an app, as a command that is ready to run.
+    ///
+    /// # Errors
+    /// With every problem found.
+    pub(crate) async fn job(&self) -> Result<(Job, Vec<Note>), LoadError> {
+        let mut diagnostics = Diagnostics::new();
+        let Some(checks) = self.check(&mut diagnostics)? else { return Err(self.refused(diagnostics)) };
+        let source = Arc::clone(&checks.app.source);
+        if !diagnostics.is_empty() {
+            tracing::warn!("{}", diagnostics.render(&source, false).trim_end());
+        }
+        let made = match checks.app.components.values().next() {
+            Some(component) => self.job_of(&checks, component).await.map_err(|problem| problem.at(component.span)),
+            None => Err(Diagnostic::error("component", "the app has no component")),
+        };
+        made.map_err(|problem| {
+            diagnostics.push(problem);
+            LoadError::Refused { source_text: source, diagnostics }
+        })
+    }
+
+    async fn job_of(
+        &self,
+        checks: &Checks,
+        component: &coracle_manifest::Component,
+    ) -> Result<(Job, Vec<Note>), Diagnostic> {
+        let failed = |error: &dyn std::error::Error| {
+            Diagnostic::error("component", format!("component `{}`: {}", component.name, chain(error)))
+        };
+        let coracle_manifest::ComponentSource::Path(file) = component.source.clone();
+        let admitted = admitted(file).await?;
+        admitted.run().map_err(|refusal| failed(&refusal))?;
+        let spec = self.spec(checks, component, admitted, &Arc::new(self.resources(checks))).await?;
+        let engine = self.engine.clone();
+        let loaded = tokio::task::spawn_blocking(move || Job::load(&engine, spec)).await;
+        loaded.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }
 
     /// Opens what the grants name. Every plugin is in the list, denied where nothing was granted.
@@ -328,6 +371,15 @@ impl Loader {
         }
         (loaded, unwatched)
     }
+}
+
+/// Reads and admits a component's file.
+async fn admitted(file: PathBuf) -> Result<Admitted, Diagnostic> {
+    let options = coracle_artifact::Options::default();
+    let admitted = tokio::task::spawn_blocking(move || coracle_artifact::load(&file, &options)).await;
+    admitted
+        .map_err(|error| Diagnostic::error("component", error.to_string()))?
+        .map_err(|rejected| Diagnostic::error("component", chain(&rejected)))
 }
 
 /// How a manifest is read.

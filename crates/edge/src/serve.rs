@@ -14,11 +14,12 @@ use crate::tunnel::Place;
 use coracle_host::{BodyError, Cause, Failure, Request, Response};
 use coracle_telemetry::{Blame, RequestId, Stage};
 use http::header::HOST;
-use http::uri::{Authority, Scheme};
+use http::uri::Authority;
 use http::{HeaderValue, Method, Uri, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub struct Connection {
     pub peer: Peer,
     /// Our end, for requests of HTTP/1.0 that name no host.
     pub local: SocketAddr,
+    /// Balancers that may name the client.
+    pub trusted: Arc<[IpNet]>,
     pub shard: usize,
     pub sink: Arc<Sink>,
     /// What it takes of the connections we may have; a tunnel keeps it.
@@ -51,7 +54,7 @@ pub async fn serve(state: Arc<AppState>, connection: Connection, request: http::
         path: request.uri().path().to_owned(),
     };
     let mut record = Armed::new(id, head, Arc::clone(&connection.sink), Arc::clone(&state), connection.running.one());
-    let answer = match host.and_then(|host| admit(request, host, connection.peer, &record)) {
+    let answer = match host.and_then(|host| admit(request, host, &connection, &record)) {
         Ok(request) => answer(&state, &connection, request, &mut record).await,
         Err(refusal) => Ok(Answer::Refused(refusal)),
     };
@@ -116,7 +119,7 @@ fn is_the_clients(failure: &Failure) -> bool {
 fn admit(
     request: http::Request<Incoming>,
     authority: Authority,
-    peer: Peer,
+    connection: &Connection,
     record: &Armed,
 ) -> Result<Request, Refusal> {
     if request.method() == Method::CONNECT {
@@ -125,6 +128,7 @@ fn admit(
     let (mut parts, body) = request.into_parts();
     let host =
         HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::BadRequest("the Host header is no host"))?;
+    let peer = connection.peer.behind(&connection.trusted, &parts.headers);
     let upgrade = forward::upgrade(parts.version, &parts.headers);
     // What a client's `Connection` names goes before ours is set, so that it can't name what we say of it.
     forward::strip_hop_by_hop(&mut parts.headers);
@@ -132,7 +136,7 @@ fn admit(
         Some(protocol) => forward::ask_upgrade(&mut parts.headers, protocol),
         None => drop(parts.extensions.remove::<OnUpgrade>()),
     }
-    forward::identify(&mut parts.headers, peer, &host);
+    forward::identify(&mut parts.headers, &peer, &host);
     let unresolved = parts.uri.path().contains('\\') || parts.uri.path().split('/').any(is_dots);
     let mut uri = parts.uri.into_parts();
     if !uri.path_and_query.as_ref().is_some_and(|path| path.as_str().starts_with('/')) {
@@ -141,7 +145,7 @@ fn admit(
     if unresolved {
         return Err(Refusal::BadRequest("the path has a `.` or `..` segment or a backslash; send it resolved"));
     }
-    uri.scheme = Some(Scheme::HTTP);
+    uri.scheme = Some(peer.scheme);
     uri.authority = Some(authority);
     parts.uri = Uri::from_parts(uri).map_err(|_| Refusal::BadRequest("the request's target is no address"))?;
     // Most requests have none: nothing to count, and nothing to wrap.

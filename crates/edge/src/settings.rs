@@ -1,9 +1,11 @@
 //! Settings of the process, as the command line gives them: plain data, nothing of the app.
 
 use crate::record::{Sink, Tap};
+use crate::tls::TlsFiles;
 use crate::upstream::Timeouts;
 use coracle_manifest::App;
 use coracle_telemetry::AccessLog;
+use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,12 +29,32 @@ pub enum AppSource {
     Folder { path: PathBuf, variant: Option<String>, variables: BTreeMap<String, String> },
 }
 
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Port 0 picks a free one.
+    pub addr: SocketAddr,
+    /// With the certificate of [`Settings::tls`].
+    pub tls: bool,
+}
+
+impl From<SocketAddr> for Listen {
+    fn from(addr: SocketAddr) -> Self {
+        Self { addr, tls: false }
+    }
+}
+
 /// How an edge runs.
 #[derive(Clone)]
 pub struct Settings {
     pub app: AppSource,
-    /// Port 0 picks a free one.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
+    /// Needed where a listener speaks TLS.
+    pub tls: Option<TlsFiles>,
+    /// Every connection begins with the PROXY protocol, by which a balancer tells who its client is.
+    pub proxy_protocol: bool,
+    /// Balancers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; those of others are replaced.
+    pub trusted_proxies: Vec<IpNet>,
     /// Threads that serve requests; 0 is one per core.
     pub shards: usize,
     /// Where the admin listener is; it should be loopback.
@@ -66,7 +88,10 @@ impl Default for Settings {
         let manifest = PathBuf::from("coracle.toml");
         Self {
             app: AppSource::Manifest { path: manifest, variant: None, variables: BTreeMap::new() },
-            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()],
+            tls: None,
+            proxy_protocol: false,
+            trusted_proxies: Vec::new(),
             shards: 0,
             admin: None,
             admin_token: None,

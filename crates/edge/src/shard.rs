@@ -6,15 +6,18 @@
 //! ```
 
 use crate::crowd::Crowd;
+use crate::door::{Door, Opened};
 use crate::forward::Peer;
 use crate::live::Live;
 use crate::record::Sink;
 use crate::running::Running;
 use crate::serve::{Connection, serve};
+use http::uri::Scheme;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use ipnet::IpNet;
 use socket2::{SockRef, TcpKeepalive};
 use std::convert::Infallible;
 use std::io;
@@ -22,6 +25,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_io_timeout::TimeoutStream;
@@ -48,7 +52,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What a shard starts with.
 pub struct Shard {
     pub number: usize,
-    pub listeners: Vec<std::net::TcpListener>,
+    /// Each with what its connections begin with.
+    pub listeners: Vec<(std::net::TcpListener, Door)>,
+    pub trusted: Arc<[IpNet]>,
     pub live: Arc<Live>,
     /// Its own copy: a count of references that all shards share would travel between their cores with each request.
     pub sink: Arc<Sink>,
@@ -83,15 +89,15 @@ impl Shard {
         let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
         let listeners = std::mem::take(&mut self.listeners)
             .into_iter()
-            .map(TcpListener::from_std)
+            .map(|(listener, door)| Ok((TcpListener::from_std(listener)?, door)))
             .collect::<io::Result<Vec<_>>>()?;
         let now = self.live.now.clone();
         let heart = tokio::spawn(beat());
         let shard = Arc::new(self);
         let crowd = Arc::new(Crowd::new(shard.max_connections));
-        let accepting = listeners.into_iter().map(|listener| {
+        let accepting = listeners.into_iter().map(|(listener, door)| {
             let (shard, crowd) = (Arc::clone(&shard), Arc::clone(&crowd));
-            tokio::spawn(accept(shard, listener, crowd, open.clone()))
+            tokio::spawn(accept(shard, (listener, door), crowd, open.clone()))
         });
         for task in accepting.collect::<Vec<_>>() {
             let _ = task.await;
@@ -116,21 +122,13 @@ async fn beat() {
 }
 
 /// Accepts until the drain begins, and then what is already waiting.
-async fn accept(shard: Arc<Shard>, listener: TcpListener, crowd: Arc<Crowd>, opened: mpsc::Sender<Infallible>) {
+async fn accept(shard: Arc<Shard>, (listener, door): (TcpListener, Door), crowd: Arc<Crowd>, opened: mpsc::Sender<Infallible>) {
     let local = listener.local_addr().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
     let open = |stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit| {
-        let connection = Connection {
-            peer: Peer { addr: peer, scheme: "http" },
-            local,
-            shard: shard.number,
-            sink: Arc::clone(&shard.sink),
-            place: Arc::new(place),
-            running: Running::new(),
-        };
-        let (live, opened, shard, crowd) =
-            (Arc::clone(&shard.live), opened.clone(), Arc::clone(&shard), Arc::clone(&crowd));
+        let newcomer = Newcomer { stream, peer, local, place: Arc::new(place), door: door.clone() };
+        let (opened, shard, crowd) = (opened.clone(), Arc::clone(&shard), Arc::clone(&crowd));
         tokio::spawn(async move {
-            connected(stream, connection, live, &shard, &crowd).await;
+            newcomer.enter(&shard, &crowd).await;
             drop(opened);
         });
     };
@@ -171,15 +169,60 @@ fn is_the_connections(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// One connection, HTTP/1.1 or HTTP/2 with prior knowledge.
-async fn connected(stream: TcpStream, connection: Connection, live: Arc<Live>, shard: &Shard, crowd: &Crowd) {
+/// A connection that was just accepted.
+struct Newcomer {
+    stream: TcpStream,
+    peer: SocketAddr,
+    local: SocketAddr,
+    place: Arc<OwnedSemaphorePermit>,
+    door: Door,
+}
+
+impl Newcomer {
+    /// Serves it to its end.
+    async fn enter(self, shard: &Shard, crowd: &Crowd) {
+        let Self { stream, peer, local, place, door } = self;
+        let _ = stream.set_nodelay(true);
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_AGAIN);
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
+        let running = Running::new();
+        let _member = crowd.join(&running);
+        let scheme = if door.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        // Until it has opened the door it is idle: silent, it has as long as any other, or until others need its place.
+        let opened = tokio::select! {
+            opened = door.open(stream, peer) => opened,
+            () = running.idle(shard.header_timeout) => return,
+            () = shard.live.now.cancelled() => return,
+        };
+        let (stream, guest) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return tracing::debug!(%error, %peer, "a connection was not taken"),
+        };
+        let connection = Connection {
+            peer: Peer { addr: guest.addr, scheme, certificate: guest.certificate },
+            local,
+            trusted: Arc::clone(&shard.trusted),
+            shard: shard.number,
+            sink: Arc::clone(&shard.sink),
+            place,
+            running,
+        };
+        match stream {
+            Opened::Plain(stream) => connected(stream, connection, shard).await,
+            Opened::Tls(stream) => Box::pin(connected(stream, connection, shard)).await,
+        }
+    }
+}
+
+/// One connection, HTTP/1.1 or HTTP/2 by what it begins with.
+async fn connected<S>(stream: S, connection: Connection, shard: &Shard)
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
     let patience = shard.header_timeout;
-    let _ = stream.set_nodelay(true);
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_AGAIN);
-    let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
+    let live = Arc::clone(&shard.live);
     let asked = Arc::new(AtomicBool::new(false));
     let (drain, running) = (live.drain.clone(), connection.running.clone());
-    let _member = crowd.join(&running);
     let service = {
         let asked = Arc::clone(&asked);
         service_fn(move |request: http::Request<Incoming>| {

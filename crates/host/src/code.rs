@@ -16,6 +16,7 @@ use futures::future::{BoxFuture, Shared};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::handler::ProxyPre;
 use wasmtime_wasi_http::{p2, p3};
 
@@ -28,6 +29,13 @@ pub(crate) struct Code {
     /// Places of the engine that one instance takes.
     pub(crate) weight: u32,
     hold: Hold,
+}
+
+/// Mapped and linked, of any world.
+pub(crate) struct Linked {
+    pub(crate) pre: InstancePre<Guest>,
+    pub(crate) weight: u32,
+    pub(crate) hold: Hold,
 }
 
 /// What code is made from; small.
@@ -45,6 +53,19 @@ impl Recipe {
     /// # Errors
     /// When it does not compile or link, its file is gone or another, or there is no room to map it.
     pub(crate) fn load(&self, engine: &Engine, grants: &[(Arc<dyn Plugin>, Grant)]) -> Result<Code, LoadError> {
+        let Linked { pre, weight, hold } = self.link(engine, grants)?;
+        let pre = match p3::bindings::ServicePre::new(pre.clone()) {
+            Ok(service) => ProxyPre::P3(service),
+            Err(_not_p3) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre).map_err(LoadError::Link)?),
+        };
+        Ok(Code { pre, weight, hold })
+    }
+
+    /// The same for a component of any world.
+    ///
+    /// # Errors
+    /// As [`Recipe::load`].
+    pub(crate) fn link(&self, engine: &Engine, grants: &[(Arc<dyn Plugin>, Grant)]) -> Result<Linked, LoadError> {
         let runtime = engine.wasmtime(self.mode).map_err(LoadError::Compile)?;
         let found = engine.cache().find(runtime, &self.wasm)?;
         let hold = engine.shelf().reserve(found.bytes()).ok_or(LoadError::NoRoom)?;
@@ -58,11 +79,7 @@ impl Recipe {
             .linker(self.mode, grants)
             .and_then(|linker| linker.instantiate_pre(&component))
             .map_err(|error| link::failed(error, self.unoffered.clone()))?;
-        let pre = match p3::bindings::ServicePre::new(pre.clone()) {
-            Ok(service) => ProxyPre::P3(service),
-            Err(_not_p3) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre).map_err(LoadError::Link)?),
-        };
-        Ok(Code { pre, weight, hold })
+        Ok(Linked { pre, weight, hold })
     }
 }
 

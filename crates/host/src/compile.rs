@@ -120,29 +120,40 @@ pub(crate) struct Wasm {
 
 enum Held {
     Bytes(Arc<[u8]>),
-    File(PathBuf),
+    /// With the digest of what is in the file, which may have been adapted.
+    File {
+        path: PathBuf,
+        came: Digest,
+    },
 }
 
 impl Wasm {
     /// Holds the bytes.
     pub(crate) fn held(admitted: &Admitted) -> Self {
-        Self { digest: admitted.digest, held: Held::Bytes(Arc::clone(&admitted.bytes)) }
+        Self { digest: admitted.code, held: Held::Bytes(Arc::clone(&admitted.bytes)) }
     }
 
     /// Reads the file again when it has to.
     pub(crate) fn of_file(admitted: &Admitted, file: PathBuf) -> Self {
-        Self { digest: admitted.digest, held: Held::File(file) }
+        Self { digest: admitted.code, held: Held::File { path: file, came: admitted.digest } }
     }
 
     fn bytes(&self) -> Result<Arc<[u8]>, CodeError> {
-        let path = match &self.held {
+        let (path, came) = match &self.held {
             Held::Bytes(bytes) => return Ok(Arc::clone(bytes)),
-            Held::File(path) => path,
+            Held::File { path, came } => (path, came),
         };
-        let bytes = coracle_artifact::read(path, coracle_artifact::DEFAULT_MAX_BYTES)
-            .map_err(|refusal| CodeError::Source(Rejected { path: path.clone(), refusal }))?;
+        let rejected = |refusal| CodeError::Source(Rejected { path: path.clone(), refusal });
+        let bytes = coracle_artifact::read(path, coracle_artifact::DEFAULT_MAX_BYTES).map_err(rejected)?;
         // What is compiled is what was admitted.
-        if Digest::of(&bytes) == self.digest { Ok(bytes.into()) } else { Err(CodeError::Changed(path.clone())) }
+        if Digest::of(&bytes) != *came {
+            return Err(CodeError::Changed(path.clone()));
+        }
+        if *came == self.digest {
+            return Ok(bytes.into());
+        }
+        let options = coracle_artifact::Options::default();
+        Ok(coracle_artifact::runnable(bytes, &options).map_err(rejected)?.into())
     }
 }
 

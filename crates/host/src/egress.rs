@@ -17,6 +17,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+pub use address::Addresses;
 pub use rules::{Decision, Reach, Rule, RuleError, Rules};
 
 use bytes::Bytes;

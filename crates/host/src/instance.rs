@@ -13,11 +13,14 @@ use crate::logs::{Log, Stream, Which};
 use crate::mode::Mode;
 use crate::plugin::Plugin;
 use crate::roots::Tasks;
+use crate::spec::Spec;
 use crate::trap::Traps;
+use coracle_artifact::World;
 use coracle_manifest::{Limits, Reuse};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtxBuilder;
@@ -49,6 +52,34 @@ pub(crate) struct Blueprint {
 }
 
 impl Blueprint {
+    /// What the instances of this component will have in common; `name` is its name in logs and records.
+    pub(crate) fn new(engine: &Engine, spec: Spec, name: Arc<str>, mode: Mode) -> Self {
+        let log = Arc::new(Log::new(Arc::clone(&name), spec.limits.log_bytes));
+        let allowance = allowance(&spec.limits);
+        let mut grants = Grants::default();
+        spec.grants.iter().for_each(|(_, grant)| grants.push(grant));
+        Self {
+            engine: engine.clone(),
+            mode,
+            several: matches!(spec.component.world, World::HttpService03 { .. }),
+            env: spec.env,
+            plugins: spec.grants,
+            grants: Arc::new(grants),
+            lineage: Lineage::new(spec.limits.weight, allowance.clone()),
+            allowance,
+            memory_total: Arc::new(Budget::new(spec.limits.memory_total)),
+            outbound_places: Arc::new(Semaphore::new(spec.limits.outbound_connections as usize)),
+            workers: Arc::new(Semaphore::new(MAX_WORKERS as usize)),
+            denied: Arc::new(AtomicU64::new(0)),
+            traps: Traps::new(spec.component.code, Arc::clone(&log)),
+            log,
+            name,
+            limits: spec.limits,
+            blast: Blast::new(spec.reuse.concurrency),
+            reuse: spec.reuse,
+        }
+    }
+
     /// Whether requests never meet in an instance.
     pub(crate) fn exclusive(&self) -> bool {
         self.reuse.concurrency <= 1 || !self.several
@@ -59,7 +90,18 @@ impl Blueprint {
     /// # Errors
     /// When a granted folder is gone.
     pub(crate) fn store(&self, flights: &Flights) -> wasmtime::Result<Store<Guest>> {
-        let guest = self.guest(flights)?;
+        self.store_with(|wasi| {
+            wasi.stdout(Stream::new(Arc::clone(&self.log), Which::Stdout, flights.clone()));
+            wasi.stderr(Stream::new(Arc::clone(&self.log), Which::Stderr, flights.clone()));
+        })
+    }
+
+    /// Makes the store of a new instance whose arguments and standard streams `stdio` sets.
+    ///
+    /// # Errors
+    /// When a granted folder is gone.
+    pub(crate) fn store_with(&self, stdio: impl FnOnce(&mut WasiCtxBuilder)) -> wasmtime::Result<Store<Guest>> {
+        let guest = self.guest(stdio)?;
         let mut store = Store::new(self.engine.wasmtime(self.mode)?, guest);
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(usize::try_from(self.limits.call_bytes).unwrap_or(usize::MAX));
@@ -85,13 +127,12 @@ impl Blueprint {
         Ok(store)
     }
 
-    fn guest(&self, flights: &Flights) -> wasmtime::Result<Guest> {
+    fn guest(&self, stdio: impl FnOnce(&mut WasiCtxBuilder)) -> wasmtime::Result<Guest> {
         let mut seed = Seed { wasi: WasiCtxBuilder::new(), outbound: None, unseen_effects: false };
         for (name, value) in &self.env {
             seed.wasi.env(name, value);
         }
-        seed.wasi.stdout(Stream::new(Arc::clone(&self.log), Which::Stdout, flights.clone()));
-        seed.wasi.stderr(Stream::new(Arc::clone(&self.log), Which::Stderr, flights.clone()));
+        stdio(&mut seed.wasi);
         seed.wasi.max_random_size(MAX_RANDOM);
         for (plugin, grant) in &self.plugins {
             plugin.seed(grant, &mut seed)?;
@@ -113,6 +154,15 @@ impl Blueprint {
     }
 }
 
+/// What holds a component to its CPU time a second; nothing when that is all that there is.
+fn allowance(limits: &Limits) -> Option<Arc<Allowance>> {
+    let cores = u32::try_from(std::thread::available_parallelism().map_or(1, usize::from)).unwrap_or(1);
+    let all = Duration::from_secs(1) * cores;
+    limits.cpu_per_second.filter(|limit| *limit < all).map(|limit| Arc::new(Allowance::new(limit)))
+}
+
+/// More workers than a process can hold instances.
+pub(crate) const MAX_WORKERS: u32 = 1 << 24;
 /// Entries that the runtime makes for tasks and streams, for each handle that a guest may have.
 const CONCURRENT: usize = 4;
 /// Random bytes of one call.

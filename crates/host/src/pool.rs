@@ -5,35 +5,28 @@
 //!                           └─ a new worker task ────────────────┴─▶ worker ─▶ Response | Failure
 //! ```
 
-use crate::blast::{Blast, Print};
+use crate::blast::Print;
 use crate::code::{Code, Loaded, RETRY, Recipe, Slot};
 use crate::compile::Wasm;
 use crate::engine::Engine;
 use crate::failure::{Blame, Cause, Failure, Stage};
 use crate::flight::Job;
-use crate::grant::Grants;
-use crate::instance::Blueprint;
-use crate::lane::Lineage;
-use crate::limits::{Allowance, Budget, Gate};
+use crate::instance::{Blueprint, MAX_WORKERS};
+use crate::limits::Gate;
 use crate::link::{self, LoadError};
-use crate::logs::Log;
 use crate::meter::Meter;
 use crate::mode::Mode;
 use crate::plugin::Note;
 use crate::shelf::{Asked, Shelved};
 use crate::spec::{Later, Spec};
-use crate::trap::Traps;
 use crate::worker::Post;
 use crate::{Request, Response};
-use coracle_artifact::World;
-use coracle_manifest::Limits;
 use coracle_telemetry::RequestId;
 use futures::FutureExt as _;
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 /// One request for a component.
 pub struct Call {
@@ -110,30 +103,7 @@ impl Pool {
             None => (Wasm::held(admitted), Arc::clone(&spec.name)),
         };
         let recipe = Recipe { wasm, mode, core_instances: admitted.core_instances, unoffered: link::unoffered(&spec) };
-        let log = Arc::new(Log::new(Arc::clone(&name), spec.limits.log_bytes));
-        let allowance = allowance(&spec.limits);
-        let mut grants = Grants::default();
-        spec.grants.iter().for_each(|(_, grant)| grants.push(grant));
-        let blueprint = Blueprint {
-            engine: engine.clone(),
-            mode,
-            several: matches!(admitted.world, World::HttpService03 { .. }),
-            env: spec.env,
-            plugins: spec.grants,
-            grants: Arc::new(grants),
-            lineage: Lineage::new(spec.limits.weight, allowance.clone()),
-            allowance,
-            memory_total: Arc::new(Budget::new(spec.limits.memory_total)),
-            outbound_places: Arc::new(Semaphore::new(spec.limits.outbound_connections as usize)),
-            workers: Arc::new(Semaphore::new(MAX_WORKERS as usize)),
-            denied: Arc::new(AtomicU64::new(0)),
-            traps: Traps::new(admitted.digest, Arc::clone(&log)),
-            log,
-            name,
-            limits: spec.limits,
-            blast: Blast::new(spec.reuse.concurrency),
-            reuse: spec.reuse,
-        };
+        let blueprint = Blueprint::new(engine, spec, name, mode);
         let gate = Gate::new(&blueprint.limits, blueprint.allowance.clone());
         let shared = Shared {
             blueprint: Arc::new(blueprint),
@@ -385,17 +355,8 @@ fn is_the_guests(cause: &Cause) -> bool {
     matches!(cause, Cause::Trap | Cause::CpuLimit | Cause::MemoryLimit | Cause::Deadline)
 }
 
-/// What holds a component to its CPU time a second; nothing when that is all that there is.
-fn allowance(limits: &Limits) -> Option<Arc<Allowance>> {
-    let cores = u32::try_from(std::thread::available_parallelism().map_or(1, usize::from)).unwrap_or(1);
-    let all = Duration::from_secs(1) * cores;
-    limits.cpu_per_second.filter(|limit| *limit < all).map(|limit| Arc::new(Allowance::new(limit)))
-}
-
 /// How often a request may meet an instance that is about to end.
 const MISSED_TURNS: u32 = 4;
-/// More workers than a process can hold instances.
-const MAX_WORKERS: u32 = 1 << 24;
 /// Shards beyond this share their lists of waiting instances.
 const MAX_SHARDS: usize = 64;
 

@@ -144,11 +144,17 @@ fn tell_dropped(component: &str, traps: &Traps) {
     }
 }
 
+/// The whole text of a trap. Blocks, for milliseconds where there is debug information.
+pub(crate) fn told(error: &wasmtime::Error, digest: Digest, cache: &Cache) -> String {
+    text(error, false, |offsets| look_up(digest, cache, offsets))
+}
+
+fn look_up(digest: Digest, cache: &Cache, offsets: &[usize]) -> Vec<Vec<Function>> {
+    cache.kept(&digest).map_or_else(Vec::new, |component| symbols::functions(&component, offsets))
+}
+
 fn say(report: &Report, traps: &Traps, cache: &Cache) {
-    let text = text(&report.error, report.starting, |offsets| match cache.kept(&traps.digest) {
-        Some(component) => symbols::functions(&component, offsets),
-        None => Vec::new(),
-    });
+    let text = text(&report.error, report.starting, |offsets| look_up(traps.digest, cache, offsets));
     if !traps.log.admit(text.len()) {
         traps.drop_one();
         return;

@@ -121,7 +121,7 @@ fn core_modules() {
     refused(
         importing("wasi_snapshot_preview1", "fd_write"),
         &format!(
-            "this is a core module, not a component; it was built for WASI 0.1 (wasm32-wasip1), which Coracle does not run yet: {build}"
+            "this is a core module, not a component; it was built for WASI 0.1 (wasm32-wasip1), and has neither `_start` nor the types of a world: {build}"
         ),
     );
     refused_as(
@@ -166,8 +166,8 @@ fn headers() {
 fn drafts_of_wasi() {
     let importing = |name: &str| wat(&format!("(component (import \"{name}\" (instance)))"));
     refused(
-        importing("wasi:http/types@0.3.0-rc-2026-03-15"),
-        "it uses `wasi:http/types@0.3.0-rc-2026-03-15`, a draft of WASI that was never released and that this host does not have; rebuild \
+        importing("wasi:http/types@0.3.0-rc-2026-02-09"),
+        "it uses `wasi:http/types@0.3.0-rc-2026-02-09`, a draft of WASI that was never released and that this host does not have; rebuild \
          it for the released WASI 0.3: in Rust with the crates wasip3 0.10 and wit-bindgen 0.59 or newer, in Python with componentize-py \
          0.25 or newer",
     );

@@ -10,7 +10,7 @@ use crate::exit::{Exit, Failure, Text};
 use crate::subject::{self, Subject};
 use crate::{commands, output};
 use anyhow::Context as _;
-use coracle_edge::{AppSource, Edge, LoadError, Settings, StartError};
+use coracle_edge::{AppSource, Edge, LoadError, Settings, StartError, TlsFiles};
 use coracle_manifest::{App, Flags};
 use coracle_telemetry::{AccessLog, Format, Lines};
 use std::io::{self, Write as _};
@@ -76,7 +76,9 @@ fn up(options: &Up, access: Option<AccessLog>) -> Result<Exit, Failure> {
         Ok(edge) => edge,
         Err(ended) => return Ok(ended),
     };
-    let lines: String = edge.addrs().iter().map(|addr| format!("listening on http://{addr}\n")).collect();
+    let lines: String = (edge.addrs().iter().zip(&options.listen))
+        .map(|(addr, at)| format!("listening on {}://{addr}\n", if at.tls { "https" } else { "http" }))
+        .collect();
     // Whoever closed standard output wants no lines, but may want the server.
     let _ = stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush());
     drop(stdout);
@@ -87,7 +89,7 @@ fn up(options: &Up, access: Option<AccessLog>) -> Result<Exit, Failure> {
 }
 
 /// `-v` shows our own details, `-vv` everybody's; a filter in CORACLE_LOG wins.
-fn log_filter(verbose: u8) -> String {
+pub fn log_filter(verbose: u8) -> String {
     let asked = std::env::var("CORACLE_LOG").ok().filter(|filter| !filter.is_empty());
     let level = match verbose {
         0 => "info",
@@ -115,7 +117,7 @@ fn app(options: &Up) -> Result<AppSource, Failure> {
             if options.app.variant.is_some() || !options.app.variables.is_empty() {
                 return Err(Failure::usage("--variant and --var belong to a manifest; a component alone has neither"));
             }
-            single(&path, &options.bare)
+            Ok(AppSource::Given(Box::new(single(&path, &options.bare)?)))
         }
     }
 }
@@ -149,7 +151,8 @@ fn refuse_bare(bare: &Bare) -> Result<(), Failure> {
     }
 }
 
-fn single(path: &Path, bare: &Bare) -> Result<AppSource, Failure> {
+/// The app of a component without a manifest.
+pub fn single(path: &Path, bare: &Bare) -> Result<App, Failure> {
     let flags = Flags {
         component: path.to_owned(),
         env: bare.env.clone(),
@@ -169,7 +172,7 @@ fn single(path: &Path, bare: &Bare) -> Result<AppSource, Failure> {
     if !diagnostics.is_empty() {
         tracing::warn!("{}", diagnostics.render(&source, false).trim_end());
     }
-    Ok(AppSource::Given(Box::new(app)))
+    Ok(app)
 }
 
 /// This very program, also when its file has been replaced meanwhile.
@@ -180,14 +183,9 @@ fn own_program() -> Option<PathBuf> {
 
 fn settings(options: &Up, app: AppSource, access: Option<AccessLog>) -> Result<Settings, Failure> {
     let Process { admin, no_admin, drain, shards, memory, cache_dir, state_dir, .. } = &options.process;
-    if let Some(same) = admin.filter(|admin| admin.port() != 0 && options.listen.contains(admin)) {
+    if let Some(same) = admin.filter(|admin| admin.port() != 0 && options.listen.iter().any(|at| at.addr == *admin)) {
         return Err(Failure::usage(format!("--listen and --admin both say {same}; each needs an address of its own")));
     }
-    let cache = match cache_dir {
-        Some(root) => Some(root.clone()),
-        // Without a home, as in some containers, code is compiled anew at each start.
-        None => coracle_toolchain::Cache::find().ok().map(|cache| cache.root().to_owned()),
-    };
     let mut settings = Settings {
         app,
         listen: options.listen.clone(),
@@ -197,15 +195,50 @@ fn settings(options: &Up, app: AppSource, access: Option<AccessLog>) -> Result<S
         watch: options.watch,
         access,
         drain: *drain,
+        tls: tls(options)?,
+        proxy_protocol: options.front.proxy_protocol,
+        trusted_proxies: options.front.trusted.clone(),
         ..Settings::default()
     };
-    settings.engine.cache_dir = cache.map(|root| root.join("compiled"));
-    settings.engine.heap = Some(crate::heap::allocated);
-    settings.engine.compiler = own_program();
+    settings.engine = engine(cache_dir.as_deref());
     if let Some(memory) = memory {
         settings.engine.memory = *memory;
     }
     Ok(settings)
+}
+
+/// The certificate, which goes with addresses that speak TLS.
+fn tls(options: &Up) -> Result<Option<TlsFiles>, Failure> {
+    let (asked, front) = (options.listen.iter().any(|at| at.tls), &options.front);
+    match (&front.tls_cert, &front.tls_key) {
+        (Some(certificate), Some(key)) if asked => Ok(Some(TlsFiles {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            client_ca: front.tls_client_ca.clone(),
+        })),
+        (None, _) | (_, None) if asked => {
+            Err(Failure::usage("an https:// address needs a certificate: add --tls-cert FILE and --tls-key FILE"))
+        }
+        (Some(_), _) => Err(Failure::usage(
+            "--tls-cert is for https:// addresses, and none is listened on: write --listen https://0.0.0.0:443",
+        )),
+        _ => Ok(None),
+    }
+}
+
+/// How guests are run, whatever runs them.
+pub fn engine(cache_dir: Option<&Path>) -> coracle_host::Settings {
+    let root = match cache_dir {
+        Some(root) => Some(root.to_owned()),
+        // Without a home, as in some containers, code is compiled anew at each start.
+        None => coracle_toolchain::Cache::find().ok().map(|cache| cache.root().to_owned()),
+    };
+    coracle_host::Settings {
+        cache_dir: root.map(|root| root.join("compiled")),
+        heap: Some(crate::heap::allocated),
+        compiler: own_program(),
+        ..coracle_host::Settings::default()
+    }
 }
 
 /// Starts; when only the default admin address is taken, with a free one in its place.
@@ -225,6 +258,7 @@ fn not_started(error: StartError) -> Failure {
             Failure::report(error.render(output::stderr_colour()))
         }
         StartError::Load(error) => Failure::mend(error),
+        StartError::Tls(error) => Failure::mend(error),
         // Its text says what its cause means.
         StartError::Listen(error) => Failure::start(anyhow::anyhow!("{error}")),
         other => Failure::start(other),

@@ -83,6 +83,34 @@ async fn sockets_are_closed_to_a_guest() {
 }
 
 #[tokio::test]
+async fn sockets_reach_what_was_granted() {
+    let stub = Stub::saying("reached by nobody but whom it was granted").await;
+    let port = stub.addr.port();
+    let grants = format!("grants = {{ sockets = [\"tcp://localhost:{port}\", \"listen tcp://127.0.0.1:0\"] }}");
+    both("sockets", &grants, async |app| {
+        for query in [format!("to=127.0.0.1:{port}"), "bind=127.0.0.1:0".to_owned(), "lookup=localhost".to_owned()] {
+            let reply = app.get(&format!("/?{query}")).await;
+            assert_eq!(reply.status, StatusCode::OK, "{query}: {}", reply.text());
+        }
+        let other = app.addr.port();
+        for query in [format!("to=127.0.0.1:{other}"), "bind=0.0.0.0:0".to_owned()] {
+            let reply = app.get(&format!("/?{query}")).await;
+            assert_eq!(reply.status, StatusCode::FORBIDDEN, "{query}: {}", reply.text());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn components_of_the_release_candidate_are_served() {
+    let app = TestApp::start(&manifest("rc/hello", "")).await;
+    assert_eq!(app.get("/").await.text(), "hello from the candidate\n");
+    let app = TestApp::start(&manifest("rc/echo", "")).await;
+    let body = "as it came, ".repeat(50_000);
+    assert_eq!(app.post("/", body.clone()).await.text(), body);
+}
+
+#[tokio::test]
 async fn a_gibibyte_is_echoed_in_flat_memory() {
     const CHUNK: usize = 256 * 1024;
     const CHUNKS: usize = (1 << 30) / CHUNK;

@@ -7,6 +7,7 @@ mod case;
 mod components;
 mod drain;
 mod fallback;
+mod front;
 mod guests;
 mod logging;
 mod many;

@@ -17,7 +17,7 @@ async fn refused(manifest: &str, adjust: impl FnOnce(&mut Settings)) -> StartErr
 #[tokio::test]
 async fn an_address_belongs_to_one_process() {
     let app = TestApp::start(MANIFEST).await;
-    let error = refused(MANIFEST, |settings| settings.listen = vec![app.addr]).await;
+    let error = refused(MANIFEST, |settings| settings.listen = vec![app.addr.into()]).await;
     let text = error.to_string();
     assert!(text.contains(&app.addr.to_string()) && text.contains("another process listens there"), "{text}");
     let error = refused(MANIFEST, |settings| settings.admin = Some(app.admin)).await;
@@ -31,14 +31,14 @@ async fn an_address_is_free_again_at_once() {
     let addr = app.addr;
     app.edge.shutdown();
     app.edge.wait().await;
-    let again = TestApp::start_with(MANIFEST, |settings| settings.listen = vec![addr]).await;
+    let again = TestApp::start_with(MANIFEST, |settings| settings.listen = vec![addr.into()]).await;
     assert_eq!(again.addr, addr);
 }
 
 #[tokio::test]
 async fn several_addresses_are_served() {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let app = TestApp::start_with(MANIFEST, |settings| settings.listen = vec![any, any]).await;
+    let app = TestApp::start_with(MANIFEST, |settings| settings.listen = vec![any.into(), any.into()]).await;
     let [first, second] = app.edge.addrs() else { panic!("two addresses") };
     assert_ne!(first, second);
     for addr in [first, second] {

@@ -5,6 +5,29 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// A set of addresses that a rule may mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addresses {
+    /// Those of the public internet.
+    Public,
+    /// Those of one's own network or machine, and those of the public internet.
+    Private,
+    /// Those of this machine.
+    Loopback,
+}
+
+impl Addresses {
+    /// Whether the address is one of them.
+    #[must_use]
+    pub fn contain(self, ip: IpAddr) -> bool {
+        match self {
+            Self::Public => is_public(ip),
+            Self::Private => is_public(ip) || is_private(ip),
+            Self::Loopback => is_loopback(ip),
+        }
+    }
+}
+
 /// True for addresses of the public internet.
 pub(super) fn is_public(ip: IpAddr) -> bool {
     match ip {

@@ -58,10 +58,12 @@ impl Serial<'_> {
             guest.tasks.effect();
         }
         guest.tasks.enter_alone(flight.id);
-        let mut http = guest.http();
+        let mut view = guest.http();
         let answer = move |response: Result<_, _>| drop(outcome.send(response.map_err(wasmtime::Error::from)));
-        let request = http.new_incoming_request(Scheme::Http, request).map_err(Stop::guest)?;
-        let out = http.new_response_outparam_from_callback(answer).map_err(Stop::guest)?;
+        let secure = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
+        let scheme = if secure { Scheme::Https } else { Scheme::Http };
+        let request = view.new_incoming_request(scheme, request).map_err(Stop::guest)?;
+        let out = view.new_response_outparam_from_callback(answer).map_err(Stop::guest)?;
         self.proxy.wasi_http_incoming_handler().call_handle(&mut *store, request, out).await.map_err(Stop::guest)?;
         // Most guests have set and written their response by now: it leaves without another turn of this task.
         self.worker.pass_on(&flight, flight.outcome_now())?;
