@@ -201,7 +201,9 @@ pub enum CoreModule {
 impl fmt::Display for CoreModule {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = match self {
-            Self::Preview1 => "it was built for WASI 0.1 (wasm32-wasip1), and has neither `_start` nor the types of a world: ",
+            Self::Preview1 => {
+                "it was built for WASI 0.1 (wasm32-wasip1), and has neither `_start` nor the types of a world: "
+            }
             Self::WasmBindgen => {
                 "it was built by wasm-bindgen or wasm-pack for JavaScript and can stay in Node: to run it here, "
             }

@@ -13,6 +13,8 @@ pub struct Call {
     pub meter: Arc<Meter>,
     /// A fallback stands by: keep what is needed to hand the request back.
     pub keep: bool,
+    /// How many components it has gone through.
+    pub depth: u32,
     /// The shard it runs on; pooled connections belong to one.
     pub shard: usize,
     /// Of its connection, for a tunnel to keep.

@@ -56,7 +56,7 @@ impl Destination {
 
 impl Component {
     async fn call(&self, call: Call) -> Result<Response, Failure> {
-        let Call { request, id, meter, keep, .. } = call;
-        Box::pin(self.pool.call(coracle_host::Call { request, id, meter, keep })).await
+        let Call { request, id, meter, keep, depth, .. } = call;
+        Box::pin(self.pool.call(coracle_host::Call { request, id, meter, keep, depth, onward: None })).await
     }
 }

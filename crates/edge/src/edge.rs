@@ -389,7 +389,8 @@ impl Hub {
         }
         let of_folder = folder.map(|folder| folder::watched(folder, &state)).unwrap_or_default();
         let of_tls = self.live.tls.iter().flat_map(|tls| tls.paths());
-        self.files.watch(components.chain(manifest).chain(of_folder).chain(of_tls).collect(), folder.map(PathBuf::as_path));
+        self.files
+            .watch(components.chain(manifest).chain(of_folder).chain(of_tls).collect(), folder.map(PathBuf::as_path));
     }
 
     /// The way down, in order: what is behind something ends after it.
@@ -472,6 +473,8 @@ fn loader(settings: &Settings) -> Result<Loader, EngineError> {
         timeouts: settings.timeouts,
         tunnels: Tunnels::default(),
         app: None,
+        neighbours: Arc::default(),
+        neighbourhoods: Arc::default(),
     })
 }
 

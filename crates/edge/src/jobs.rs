@@ -55,6 +55,8 @@ pub async fn run(run: Run, note: impl Fn(&Note)) -> Result<u8, RunError> {
         timeouts: Timeouts { connect: Duration::from_secs(5), head: Duration::from_secs(60) },
         tunnels: Tunnels::default(),
         app: None,
+        neighbours: Arc::default(),
+        neighbourhoods: Arc::default(),
     };
     let (job, notes): (Job, _) = loader.job().await?;
     notes.iter().for_each(note);

@@ -8,6 +8,7 @@ use crate::chain::chain;
 use crate::destination::{Component, Destination};
 use crate::health::{Health, Watch};
 use crate::redirect::Redirect;
+use crate::roles;
 use crate::settings::AppSource;
 use crate::state::{AppState, LoadedComponent, LoadedUpstream, Released, Route};
 use crate::static_files::StaticFiles;
@@ -15,14 +16,14 @@ use crate::supervise::Watched;
 use crate::tunnel::Tunnels;
 use crate::upstream::{Timeouts, Upstream};
 use coracle_artifact::{Admitted, Digest};
-use coracle_host::{Check, Checked, Engine, Grant, Job, Later, Note, Plugin, Pool, Resources, Spec};
+use coracle_host::{Check, Checked, Engine, Grant, Job, Later, Neighbours, Note, Plugin, Pool, Resources, Spec, Use};
 use coracle_manifest::value::{Node, Value};
 use coracle_manifest::{App, CheckOptions, Diagnostic, Diagnostics, Flags, RouteTable, Source, Target};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What every load needs.
 pub struct Loader {
@@ -37,6 +38,10 @@ pub struct Loader {
     pub tunnels: Tunnels,
     /// The app is one of many: its components are loaded when they are called, and its names stand behind this one.
     pub app: Option<Arc<str>>,
+    /// The components of the app, for each other.
+    pub neighbours: Arc<Neighbours>,
+    /// Those of the apps of a folder, by app: what is kept over a reload keeps them.
+    pub neighbourhoods: Arc<Mutex<HashMap<String, Arc<Neighbours>>>>,
 }
 
 /// What may be kept of an app's state before.
@@ -123,6 +128,11 @@ impl Loader {
             timeouts: self.timeouts,
             tunnels: self.tunnels.clone(),
             app: Some(Arc::from(name)),
+            neighbours: {
+                let mut known = self.neighbourhoods.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(known.entry(name.to_owned()).or_default())
+            },
+            neighbourhoods: Arc::default(),
         }
     }
 
@@ -150,6 +160,8 @@ impl Loader {
         if !diagnostics.is_empty() {
             tracing::warn!("{}", diagnostics.render(&source, false));
         }
+        let pools = components.iter().map(|(name, loaded)| (name.as_str(), &loaded.component.pool));
+        self.neighbours.set(pools);
         let (table, _) = RouteTable::new(&checks.app.routes);
         let routes = routes(&checks.app, &components, &upstreams);
         let notes = components.values().flat_map(|loaded| loaded.notes.clone()).collect();
@@ -224,9 +236,7 @@ impl Loader {
         let coracle_manifest::ComponentSource::Path(file) = component.source.clone();
         let admitted = admitted(file.clone()).await?;
         // Before it is compiled, and before the linker finds something less telling.
-        admitted
-            .serve()
-            .map_err(|refusal| Diagnostic::error("component", format!("component `{}`: {refusal}", component.name)))?;
+        roles::check(&checks.app, component, &admitted)?;
         for warning in &admitted.warnings {
             tracing::warn!(component = component.name, "{warning}");
         }
@@ -267,6 +277,8 @@ impl Loader {
             limits: component.limits.clone(),
             reuse: component.reuse.clone(),
             strict: component.strict,
+            uses: uses(component),
+            neighbours: Arc::clone(&self.neighbours),
         })
     }
 
@@ -485,10 +497,17 @@ fn routes(
             Some(Target::Upstream(name)) => Some(upstream(name)?),
             None => None,
         };
-        Some(Route { pattern: Arc::from(title(route)), first, fallback })
+        let middleware = route.middleware.iter().map(|name| Some(Arc::clone(&components.get(name)?.component)));
+        let middleware = middleware.collect::<Option<_>>()?;
+        Some(Route { pattern: Arc::from(title(route)), middleware, first, fallback })
     };
     // Names were resolved by the manifest; a route that still has no destination answers with "not found".
-    let nowhere = |route| Route { pattern: Arc::from(title(route)), first: Destination::Nowhere, fallback: None };
+    let nowhere = |route| Route {
+        pattern: Arc::from(title(route)),
+        middleware: Arc::default(),
+        first: Destination::Nowhere,
+        fallback: None,
+    };
     app.routes.iter().map(|route| planned(route).unwrap_or_else(|| nowhere(route))).collect()
 }
 
@@ -501,7 +520,9 @@ fn title(route: &coracle_manifest::Route) -> String {
 /// Everything a pool depends on, spelled out. Two that are equal make the same pool.
 fn fingerprint(digest: &str, component: &coracle_manifest::Component, app: &App) -> Digest {
     let coracle_manifest::Component { env, limits, reuse, strict, grants, .. } = component;
-    let mut text = format!("{digest} {env:?} {limits:?} {reuse:?} {strict} {:?} {:?}", app.config, app.base_dir);
+    let uses = uses(component);
+    let mut text =
+        format!("{digest} {env:?} {limits:?} {reuse:?} {strict} {uses:?} {:?} {:?}", app.config, app.base_dir);
     let mut spell = |name: &str, node: &Node| {
         // Writing to a String can't fail.
         let _ = write!(text, " {name:?}=");
@@ -510,6 +531,14 @@ fn fingerprint(digest: &str, component: &coracle_manifest::Component, app: &App)
     grants.iter().for_each(|grant| spell(&grant.name, &grant.value));
     app.stores.iter().for_each(|(name, store)| spell(name, &store.value));
     Digest::of(text.as_bytes())
+}
+
+fn uses(component: &coracle_manifest::Component) -> Vec<Use> {
+    let used = |used: &coracle_manifest::Use| Use {
+        interface: used.interface.clone(),
+        component: Arc::from(used.component.as_str()),
+    };
+    component.uses.iter().map(used).collect()
 }
 
 /// A value without its place in the file.

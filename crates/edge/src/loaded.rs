@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub struct Route {
     /// As in the manifest, with method and host where it names them.
     pub pattern: Arc<str>,
+    /// What a request goes through before `first`.
+    pub middleware: Arc<[Arc<Component>]>,
     pub first: Destination,
     pub fallback: Option<Destination>,
 }

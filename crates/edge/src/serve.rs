@@ -6,6 +6,7 @@
 use crate::call::{Answer, Call};
 use crate::destination::Destination;
 use crate::forward::{self, Peer};
+use crate::links::{self, End};
 use crate::record::{Armed, Head, Sink};
 use crate::respond::{self, Refusal};
 use crate::running::Running;
@@ -84,6 +85,16 @@ async fn answer(
     };
     let plan = Plan { first: &route.first, fallback: route.fallback.as_ref() };
     record.routed(&route.pattern, plan.first.name());
+    if !route.middleware.is_empty() {
+        let end = End { first: plan.first.clone(), fallback: plan.fallback.cloned() };
+        let (meter, place) = (record.meter(), Arc::clone(&connection.place));
+        let call = Call { request, id: record.id(), meter, keep: false, depth: 0, shard: connection.shard, place };
+        let (answer, told) = Box::pin(links::call(&route.middleware, end, call)).await;
+        if let Some((to, error)) = told.fell_back {
+            record.fell_back(to, error);
+        }
+        return answer;
+    }
     check_limits(plan.first, &request)?;
     let keep = plan.fallback.is_some();
     let call = |request: Request, keep: bool, record: &Armed| Call {
@@ -91,6 +102,7 @@ async fn answer(
         id: record.id(),
         meter: record.meter(),
         keep,
+        depth: 0,
         shard: connection.shard,
         place: Arc::clone(&connection.place),
     };
@@ -183,7 +195,7 @@ fn authority(request: &http::Request<Incoming>, local: SocketAddr) -> Result<Aut
 }
 
 /// Headers that are too large never reach a component; the host counts the body as it streams.
-fn check_limits(destination: &Destination, request: &Request) -> Result<(), Failure> {
+pub(crate) fn check_limits(destination: &Destination, request: &Request) -> Result<(), Failure> {
     let Destination::Component(component) = destination else { return Ok(()) };
     let limits = &component.limits;
     let bytes = forward::header_bytes(request.headers());

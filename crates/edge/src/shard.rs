@@ -122,7 +122,12 @@ async fn beat() {
 }
 
 /// Accepts until the drain begins, and then what is already waiting.
-async fn accept(shard: Arc<Shard>, (listener, door): (TcpListener, Door), crowd: Arc<Crowd>, opened: mpsc::Sender<Infallible>) {
+async fn accept(
+    shard: Arc<Shard>,
+    (listener, door): (TcpListener, Door),
+    crowd: Arc<Crowd>,
+    opened: mpsc::Sender<Infallible>,
+) {
     let local = listener.local_addr().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
     let open = |stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit| {
         let newcomer = Newcomer { stream, peer, local, place: Arc::new(place), door: door.clone() };

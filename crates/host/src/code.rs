@@ -8,8 +8,10 @@ use crate::grant::Grant;
 use crate::guest::Guest;
 use crate::link::{self, LoadError};
 use crate::mode::Mode;
+use crate::neighbours::Neighbours;
 use crate::plugin::Plugin;
 use crate::shelf::Hold;
+use crate::uses::{self, Use};
 use arc_swap::ArcSwapOption;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
@@ -25,7 +27,10 @@ pub(crate) const RETRY: Duration = Duration::from_secs(1);
 
 /// Mapped and linked.
 pub(crate) struct Code {
-    pub(crate) pre: ProxyPre<Guest>,
+    /// How it answers HTTP, if it does.
+    pub(crate) pre: Option<ProxyPre<Guest>>,
+    /// How others use it.
+    pub(crate) instance: InstancePre<Guest>,
     /// Places of the engine that one instance takes.
     pub(crate) weight: u32,
     hold: Hold,
@@ -43,6 +48,8 @@ pub(crate) struct Recipe {
     pub(crate) wasm: Wasm,
     pub(crate) mode: Mode,
     pub(crate) core_instances: usize,
+    pub(crate) uses: Vec<Use>,
+    pub(crate) neighbours: Arc<Neighbours>,
     /// Imports that neither the host nor a plugin has.
     pub(crate) unoffered: Vec<String>,
 }
@@ -54,11 +61,13 @@ impl Recipe {
     /// When it does not compile or link, its file is gone or another, or there is no room to map it.
     pub(crate) fn load(&self, engine: &Engine, grants: &[(Arc<dyn Plugin>, Grant)]) -> Result<Code, LoadError> {
         let Linked { pre, weight, hold } = self.link(engine, grants)?;
+        let instance = pre.clone();
         let pre = match p3::bindings::ServicePre::new(pre.clone()) {
-            Ok(service) => ProxyPre::P3(service),
-            Err(_not_p3) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre).map_err(LoadError::Link)?),
+            Ok(service) => Some(ProxyPre::P3(service)),
+            // What answers no HTTP is a library that others use.
+            Err(_not_p3) => p2::bindings::ProxyPre::new(pre).ok().map(ProxyPre::P2),
         };
-        Ok(Code { pre, weight, hold })
+        Ok(Code { pre, instance, weight, hold })
     }
 
     /// The same for a component of any world.
@@ -75,10 +84,17 @@ impl Recipe {
             made.map(runtime).map_err(LoadError::Compile)
         })?;
         let weight = weight(self.core_instances, &component);
-        let pre = engine
-            .linker(self.mode, grants)
-            .and_then(|linker| linker.instantiate_pre(&component))
-            .map_err(|error| link::failed(error, self.unoffered.clone()))?;
+        let linker = engine.linker(self.mode, grants);
+        let linker = linker.map_err(|error| link::failed(error, self.unoffered.clone()))?;
+        let pre = if self.uses.is_empty() {
+            linker.instantiate_pre(&component)
+        } else {
+            // What it uses of others is its own.
+            let mut own = link::linker(runtime, self.mode, grants).map_err(LoadError::Link)?;
+            uses::link(&mut own, &component, &self.uses, &self.neighbours)?;
+            own.instantiate_pre(&component)
+        };
+        let pre = pre.map_err(|error| link::failed(error, self.unoffered.clone()))?;
         Ok(Linked { pre, weight, hold })
     }
 }

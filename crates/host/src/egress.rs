@@ -20,8 +20,11 @@ mod tests;
 pub use address::Addresses;
 pub use rules::{Decision, Reach, Rule, RuleError, Rules};
 
+use crate::neighbours::{MAX_DEPTH, Neighbours};
+use crate::pool::{Call, Pool};
 use bytes::Bytes;
 use connect::Connector;
+use coracle_telemetry::RequestId;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
@@ -112,6 +115,8 @@ pub struct Shared {
     /// Counts the requests that were not let out.
     pub denied: Arc<AtomicU64>,
     pub component: Arc<str>,
+    /// The other components of its app.
+    pub neighbours: Arc<Neighbours>,
 }
 
 /// The outbound HTTP of one instance.
@@ -119,12 +124,22 @@ pub struct Outbound {
     shared: Shared,
     rules: Option<Arc<Rules>>,
     effects: Arc<AtomicU64>,
+    /// How many components called each other to get here.
+    depth: u32,
 }
 
 impl Outbound {
     /// Without rules every request is denied. `effects` belongs to the instance.
     pub(crate) fn new(shared: Shared, rules: Option<Arc<Rules>>, effects: Arc<AtomicU64>) -> Self {
-        Self { shared, rules, effects }
+        Self { shared, rules, effects, depth: 0 }
+    }
+
+    pub(crate) fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    pub(crate) fn at_depth(&mut self, depth: u32) {
+        self.depth = depth;
     }
 
     fn admit(&self, method: &http::Method, uri: &http::Uri) -> Result<Reach, Error> {
@@ -170,6 +185,9 @@ impl WasiHttpHooks for Outbound {
         if !request.method().is_safe() {
             self.effects.fetch_add(1, Relaxed);
         }
+        if let Some(neighbour) = self.shared.neighbours.addressed(request.uri()) {
+            return Box::new(inside(neighbour, request, self.depth + 1, options.unwrap_or_default()));
+        }
         let exchange = Exchange { shared: self.shared.clone(), reach, options: options.unwrap_or_default() };
         Box::new(async move {
             let response = exchange.run(request).await?;
@@ -177,6 +195,25 @@ impl WasiHttpHooks for Outbound {
             let done: Transmission = Box::new(std::future::ready(Ok(())));
             Ok((response, done))
         })
+    }
+}
+
+/// A request to another component of the app: in this process, without a connection.
+async fn inside(neighbour: Pool, request: http::Request<WasiBody>, depth: u32, options: RequestOptions) -> Sent {
+    if depth > MAX_DEPTH {
+        tracing::warn!(component = %neighbour.name(), "components call each other more than {MAX_DEPTH} deep");
+        return Err(Error::LoopDetected);
+    }
+    let id = RequestId(rand::random());
+    let call = Call { request, id, meter: Arc::default(), keep: false, depth, onward: None };
+    let patience = options.first_byte_timeout.unwrap_or(FIRST_BYTE_TIMEOUT);
+    match timeout(patience, Box::pin(neighbour.call(call))).await {
+        Ok(Ok(response)) => Ok((response, Box::new(std::future::ready(Ok(()))))),
+        Ok(Err(failure)) => {
+            tracing::debug!(request = %id, "{failure}");
+            Err(failure.cause.as_error())
+        }
+        Err(_) => Err(Error::ConnectionReadTimeout),
     }
 }
 

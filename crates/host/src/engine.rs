@@ -16,6 +16,7 @@ use crate::limits::Budget;
 use crate::linkers::Linkers;
 use crate::machine;
 use crate::mode::Mode;
+use crate::neighbours::MAX_DEPTH;
 use crate::places::{Held, Places, Wait};
 use crate::plugin::Plugin;
 use crate::shelf::{Mapped, Shelf};
@@ -113,6 +114,8 @@ struct Shared {
     memory: Arc<Budget>,
     /// One permit an instance: what the pool can hold is decided at admission, never found out by failing.
     places: Arc<Places>,
+    /// Places of calls between components, by depth; made when the first component may make such calls.
+    inner: OnceLock<Box<[Arc<Places>]>>,
     ticker: Arc<Ticker>,
     janitor: mpsc::Sender<Box<dyn Send>>,
     instances_made: AtomicU64,
@@ -140,6 +143,7 @@ impl Engine {
             client: Arc::new(client),
             memory: Arc::new(Budget::new(settings.memory)),
             places: Places::new(settings.instances),
+            inner: OnceLock::new(),
             ticker,
             janitor: janitor().map_err(EngineError::Thread)?,
             instances_made: AtomicU64::new(0),
@@ -214,6 +218,29 @@ impl Engine {
     /// The same, in turn with other components; `None` when waiting won't help.
     pub(crate) fn await_place(&self, lineage: &Lineage, weight: u32) -> Option<Wait> {
         self.0.places.wait(lineage.number(), lineage.weight(), weight)
+    }
+
+    /// Sets places aside for calls between components: an outer call holds its own while it waits for an inner one, and with places for
+    /// each depth none can wait for itself.
+    pub(crate) fn nest(&self) {
+        self.0.inner.get_or_init(|| {
+            let share = (self.0.settings.instances / 64).max(1);
+            self.0.places.give_up(share * MAX_DEPTH);
+            (0..MAX_DEPTH).map(|_| Places::new(share)).collect()
+        });
+    }
+
+    /// A place for a call at this depth, from 1.
+    pub(crate) async fn inner_place(&self, depth: u32, weight: u32) -> Held {
+        if let Some(place) = self.place(weight) {
+            return place;
+        }
+        self.nest();
+        let inner = self.0.inner.get().map_or(&[][..], |inner| inner);
+        match inner.get(depth.clamp(1, MAX_DEPTH) as usize - 1) {
+            Some(places) => places.one(weight).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Whether the host's own memory is short. Looked at anew, for the ticker rests when no guest runs.

@@ -3,7 +3,7 @@
 //! A failure is a plain value. It never captures a backtrace, and its texts are for logs: what a client is told is
 //! decided by the edge from [`Cause`] alone.
 
-use crate::Request;
+use crate::{BodyError, Request};
 pub use coracle_telemetry::{Blame, Stage};
 use std::fmt;
 use std::time::Duration;
@@ -60,6 +60,20 @@ pub enum Cause {
     HeadersTooLarge,
     /// The client went away.
     ClientGone,
+}
+
+impl Cause {
+    /// What a guest is told whose request another component could not answer.
+    pub(crate) fn as_error(&self) -> BodyError {
+        match self {
+            Self::Busy { .. } | Self::NoRoom { .. } => BodyError::ConnectionLimitReached,
+            Self::Deadline | Self::UpstreamTimeout => BodyError::ConnectionReadTimeout,
+            Self::Unreachable | Self::Closing | Self::NotLoaded { .. } => BodyError::DestinationUnavailable,
+            Self::BodyTooLarge => BodyError::HttpRequestBodySize(None),
+            Self::HeadersTooLarge => BodyError::HttpRequestHeaderSectionSize(None),
+            _ => BodyError::HttpProtocolError,
+        }
+    }
 }
 
 impl Failure {

@@ -13,6 +13,7 @@ use crate::body::{Body, BodyError, Limited, Request, Response};
 use crate::failure::{Blame, Cause, Failure, Stage};
 use crate::limits::Place;
 use crate::meter::Meter;
+use crate::onward::Onward;
 use crate::replay::Replay;
 use bytes::Bytes;
 use coracle_manifest::Limits;
@@ -34,6 +35,9 @@ pub(crate) struct Job {
     pub(crate) id: RequestId,
     pub(crate) meter: Arc<Meter>,
     pub(crate) keep: bool,
+    /// How many components called each other to get here.
+    pub(crate) depth: u32,
+    pub(crate) onward: Option<Arc<dyn Onward>>,
     pub(crate) reply: oneshot::Sender<Result<Response, Failure>>,
     pub(crate) place: Place,
 }
@@ -42,6 +46,8 @@ pub(crate) struct Job {
 pub(crate) struct Flight {
     pub(crate) id: RequestId,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) depth: u32,
+    pub(crate) onward: Option<Arc<dyn Onward>>,
     keep: bool,
     state: Mutex<State>,
     /// The guest died: what its body ends with is not its end.
@@ -107,6 +113,8 @@ impl Flight {
         Self {
             id: job.id,
             meter: job.meter,
+            depth: job.depth,
+            onward: job.onward,
             keep: job.keep,
             state: Mutex::new(state),
             broken: AtomicBool::new(false),

@@ -11,6 +11,7 @@ use crate::lane::{Lineage, turn};
 use crate::limits::{Allowance, Budget, Memory};
 use crate::logs::{Log, Stream, Which};
 use crate::mode::Mode;
+use crate::neighbours::Neighbours;
 use crate::plugin::Plugin;
 use crate::roots::Tasks;
 use crate::spec::Spec;
@@ -43,6 +44,7 @@ pub(crate) struct Blueprint {
     pub(crate) blast: Blast,
     pub(crate) memory_total: Arc<Budget>,
     pub(crate) outbound_places: Arc<Semaphore>,
+    pub(crate) neighbours: Arc<Neighbours>,
     /// One permit a living worker, so that its end can be waited for.
     pub(crate) workers: Arc<Semaphore>,
     /// Calls that were answered with "denied".
@@ -68,6 +70,7 @@ impl Blueprint {
             lineage: Lineage::new(spec.limits.weight, allowance.clone()),
             allowance,
             memory_total: Arc::new(Budget::new(spec.limits.memory_total)),
+            neighbours: spec.neighbours,
             outbound_places: Arc::new(Semaphore::new(spec.limits.outbound_connections as usize)),
             workers: Arc::new(Semaphore::new(MAX_WORKERS as usize)),
             denied: Arc::new(AtomicU64::new(0)),
@@ -143,6 +146,7 @@ impl Blueprint {
             places: Arc::clone(&self.outbound_places),
             denied: Arc::clone(&self.denied),
             component: Arc::clone(&self.name),
+            neighbours: Arc::clone(&self.neighbours),
         };
         let outbound = Outbound::new(shared, seed.outbound, tasks.effects());
         let memory = Memory::new(self.limits.memory, Arc::clone(&self.memory_total), self.engine.memory());

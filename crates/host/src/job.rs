@@ -4,12 +4,12 @@
 //! A command may take as long as it likes unless its limits say otherwise: `deadline` is for its whole run, `cpu_per_request` for
 //! the CPU time of all of it. Both are enforced from outside, by dropping the store.
 
-use crate::clock::Clock;
 use crate::code::{Linked, Recipe};
 use crate::compile::Wasm;
 use crate::engine::Engine;
 use crate::guest::Guest;
 use crate::instance::Blueprint;
+use crate::invoke::{Over, within};
 use crate::link::{self, LoadError};
 use crate::mode::Mode;
 use crate::plugin::Note;
@@ -17,10 +17,7 @@ use crate::spec::Spec;
 use crate::stdio::Stdio;
 use crate::trap;
 use coracle_artifact::World;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use wasmtime::Store;
 use wasmtime_wasi::{I32Exit, p2, p3};
@@ -64,6 +61,8 @@ impl Job {
             mode: Mode::Concurrent,
             core_instances: spec.component.core_instances,
             unoffered: link::unoffered(&spec),
+            uses: spec.uses.clone(),
+            neighbours: Arc::clone(&spec.neighbours),
         };
         let linked = recipe.link(engine, &spec.grants)?;
         let name = Arc::clone(&spec.name);
@@ -87,22 +86,10 @@ impl Job {
         let _place = blueprint.engine.place(linked.weight);
         let ended = {
             let _running = blueprint.engine.running();
-            let mut clock = Clock::default();
-            let mut spent = Duration::ZERO;
-            let mut deadline = pin!(tokio::time::sleep(limits.deadline));
-            let mut run = pin!(call(&mut store, &linked, &world));
-            poll_fn(|cx| {
-                let (polled, cpu) = clock.time(|| run.as_mut().poll(cx));
-                spent += cpu;
-                match polled {
-                    Poll::Ready(ended) => Poll::Ready(Ok(ended)),
-                    Poll::Pending if spent > limits.cpu_per_request => {
-                        Poll::Ready(Err(JobError::Cpu(limits.cpu_per_request)))
-                    }
-                    Poll::Pending => deadline.as_mut().poll(cx).map(|()| Err(JobError::Deadline(limits.deadline))),
-                }
-            })
-            .await?
+            within(&limits, call(&mut store, &linked, &world)).await.map_err(|over| match over {
+                Over::Cpu => JobError::Cpu(limits.cpu_per_request),
+                Over::Deadline => JobError::Deadline(limits.deadline),
+            })?
         };
         let refused = store.data().memory.refused();
         ended.map_or_else(|error| failed(&error, &blueprint, refused), |done| Ok(u8::from(done.is_err())))

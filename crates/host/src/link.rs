@@ -4,6 +4,7 @@ use crate::compile::CodeError;
 use crate::grant::Grant;
 use crate::guest::Guest;
 use crate::mode::Mode;
+use crate::onward;
 use crate::plugin::{Note, Plugin, Ungranted};
 use crate::spec::Spec;
 use coracle_artifact::Rejected;
@@ -27,6 +28,11 @@ pub enum LoadError {
     Source(Rejected),
     #[error("{} is another component than the one that was registered; reload", .0.display())]
     Changed(PathBuf),
+    #[error(
+        "`{function}` of `{interface}` takes or gives resources, streams or futures, which can't cross from one component to another by \
+         `uses`; change the interface to plain values, or compose the two into one component"
+    )]
+    NotValues { interface: String, function: String },
     #[error("there is no room to map its code: all that is mapped has requests in flight")]
     NoRoom,
     #[error("loading was interrupted")]
@@ -66,8 +72,12 @@ const WASI: [&str; 6] = ["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io"
 pub(crate) fn unoffered(spec: &Spec) -> Vec<String> {
     let known = |import: &str| {
         let package = import.split('/').next().unwrap_or(import);
+        let used = |import: &str| spec.uses.iter().any(|used| used.covers(import));
         let offers = |plugin: &Arc<dyn Plugin>| plugin.interfaces().iter().any(|one| same_interface(import, one.name));
-        WASI.contains(&package) || spec.grants.iter().any(|(plugin, _)| offers(plugin))
+        WASI.contains(&package)
+            || import.starts_with("wasi:http/handler@0.3.")
+            || used(import)
+            || spec.grants.iter().any(|(plugin, _)| offers(plugin))
     };
     let imports = spec.component.imports.iter().map(ToString::to_string);
     imports.filter(|import| !known(import)).collect()
@@ -146,6 +156,7 @@ pub(crate) fn linker(
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     if mode == Mode::Concurrent {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+        onward::link(&mut linker)?;
     }
     for (plugin, grant) in grants {
         plugin.link(&mut linker, grant, mode)?;

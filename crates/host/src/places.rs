@@ -21,6 +21,8 @@ pub(crate) struct Places {
 
 struct State {
     free: u32,
+    /// Places that are given up as soon as they are given back.
+    owed: u32,
     /// By clock, then by component's number: who is first is served next. None is empty.
     queues: BTreeMap<(u64, u64), Queue>,
     /// Where a component's queue stands.
@@ -79,7 +81,7 @@ pub(crate) struct Held {
 
 impl Places {
     pub(crate) fn new(total: u32) -> Arc<Self> {
-        let state = State { free: total, queues: BTreeMap::new(), clocks: HashMap::new(), clock: 0 };
+        let state = State { free: total, owed: 0, queues: BTreeMap::new(), clocks: HashMap::new(), clock: 0 };
         Arc::new(Self { total, state: Mutex::new(state) })
     }
 
@@ -111,9 +113,27 @@ impl Places {
         Some(Wait { places: Arc::clone(self), ticket, size })
     }
 
+    /// So many places, or as many as there are, in the order of asking.
+    pub(crate) async fn one(self: &Arc<Self>, size: u32) -> Held {
+        match self.wait(0, 1, size.clamp(1, self.total.max(1))) {
+            Some(turn) => turn.await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Has so many places fewer from here on; those in use are not given out again.
+    pub(crate) fn give_up(&self, size: u32) {
+        let mut state = self.state();
+        let now = size.min(state.free);
+        state.free -= now;
+        state.owed += size - now;
+    }
+
     fn give_back(&self, size: u32) {
         let mut state = self.state();
-        state.free += size;
+        let paid = size.min(state.owed);
+        state.owed -= paid;
+        state.free += size - paid;
         let wake = state.serve();
         drop(state);
         wake.into_iter().for_each(Waker::wake);

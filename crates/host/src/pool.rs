@@ -16,16 +16,19 @@ use crate::limits::Gate;
 use crate::link::{self, LoadError};
 use crate::meter::Meter;
 use crate::mode::Mode;
+use crate::neighbours::MAX_DEPTH;
+use crate::onward::Onward;
 use crate::plugin::Note;
 use crate::shelf::{Asked, Shelved};
 use crate::spec::{Later, Spec};
 use crate::worker::Post;
 use crate::{Request, Response};
+use coracle_artifact::World;
 use coracle_telemetry::RequestId;
 use futures::FutureExt as _;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use tokio::sync::oneshot;
 
 /// One request for a component.
@@ -36,6 +39,10 @@ pub struct Call {
     pub meter: Arc<Meter>,
     /// Keeps what the guest reads of the body, so that the request can be tried elsewhere.
     pub keep: bool,
+    /// How many components called each other to get here; 0 from outside.
+    pub depth: u32,
+    /// What is behind the component, if it is a link of a chain.
+    pub onward: Option<Arc<dyn Onward>>,
 }
 
 /// What a pool is doing, for people and scripts.
@@ -66,6 +73,8 @@ struct Shared {
     /// Its code may be let go of when others need the room.
     may_go: bool,
     gate: Gate,
+    /// For calls of other components, by depth: outer calls must not take the places of inner ones.
+    inner: OnceLock<Box<[Gate]>>,
     /// Workers that may take another request, by shard; made when the first is kept.
     shards: OnceLock<Box<[Mutex<Vec<Post>>]>>,
     closing: AtomicBool,
@@ -102,7 +111,17 @@ impl Pool {
             Some(Later { file, title }) => (Wasm::of_file(admitted, file), title),
             None => (Wasm::held(admitted), Arc::clone(&spec.name)),
         };
-        let recipe = Recipe { wasm, mode, core_instances: admitted.core_instances, unoffered: link::unoffered(&spec) };
+        let recipe = Recipe {
+            wasm,
+            mode,
+            core_instances: admitted.core_instances,
+            uses: spec.uses.clone(),
+            neighbours: Arc::clone(&spec.neighbours),
+            unoffered: link::unoffered(&spec),
+        };
+        if !spec.uses.is_empty() || admitted.world == World::HttpMiddleware03 {
+            engine.nest();
+        }
         let blueprint = Blueprint::new(engine, spec, name, mode);
         let gate = Gate::new(&blueprint.limits, blueprint.allowance.clone());
         let shared = Shared {
@@ -111,6 +130,7 @@ impl Pool {
             slot: Slot::default(),
             may_go,
             gate,
+            inner: OnceLock::new(),
             shards: OnceLock::new(),
             closing: AtomicBool::new(false),
         };
@@ -128,8 +148,8 @@ impl Pool {
     pub fn status(&self) -> Status {
         let (collateral, replayed) = self.0.blueprint.blast.counts();
         Status {
-            running: self.0.gate.running(),
-            waiting: self.0.gate.waiting(),
+            running: self.0.gates().map(Gate::running).sum(),
+            waiting: self.0.gates().map(Gate::waiting).sum(),
             denied: self.0.blueprint.denied.load(Ordering::Relaxed),
             memory: self.0.blueprint.memory_total.used(),
             collateral,
@@ -150,14 +170,14 @@ impl Pool {
                 Failure::new(Stage::Admit, Blame::Client, Cause::BodyTooLarge, detail).with_request(call.request)
             );
         }
-        let Call { request, id, meter, keep } = call;
+        let Call { request, id, meter, keep, depth, onward } = call;
         let mut request = request;
         let shared = !self.0.blueprint.exclusive();
         let blast = &self.0.blueprint.blast;
         let mut company = if shared && blast.suspected(&request) { Company::Alone } else { Company::Any };
         let print = shared.then(|| blast.print(&request));
         for _ in 0..MISSED_TURNS {
-            let place = match self.0.gate.enter().await {
+            let place = match self.gate(depth).enter().await {
                 Ok(place) => place,
                 Err(cause) => {
                     let detail = format!("`{}` is busy: {} requests are running", self.name(), limits.concurrency);
@@ -170,7 +190,11 @@ impl Pool {
             };
             let (reply, answer) = oneshot::channel();
             let keep = keep || (shared && company == Company::Any);
-            self.post(code, Job { request, id, meter: Arc::clone(&meter), keep, reply, place }, company);
+            self.post(
+                code,
+                Job { request, id, meter: Arc::clone(&meter), keep, depth, onward: onward.clone(), reply, place },
+                company,
+            );
             match answer.await {
                 // The instance ended before it took the job: another one will.
                 Ok(Err(Failure { stage: Stage::Admit, cause: Cause::Closing, request: Some(back), .. })) => {
@@ -214,8 +238,26 @@ impl Pool {
         }
     }
 
+    pub(crate) fn blueprint(&self) -> &Arc<Blueprint> {
+        &self.0.blueprint
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakPool {
+        WeakPool(Arc::downgrade(&self.0))
+    }
+
+    /// The way in for calls at this depth.
+    pub(crate) fn gate(&self, depth: u32) -> &Gate {
+        let Some(position) = depth.checked_sub(1) else { return &self.0.gate };
+        let blueprint = &self.0.blueprint;
+        let gates = self.0.inner.get_or_init(|| {
+            (0..MAX_DEPTH).map(|_| Gate::new(&blueprint.limits, blueprint.allowance.clone())).collect()
+        });
+        gates.get(position.min(MAX_DEPTH - 1) as usize).unwrap_or(&self.0.gate)
+    }
+
     /// The component's code, loaded if need be. Who asks holds a place, so that it stays.
-    async fn code(&self) -> Result<Arc<Code>, Failure> {
+    pub(crate) async fn code(&self) -> Result<Arc<Code>, Failure> {
         let shared = &self.0;
         if shared.may_go {
             shared.slot.touch(shared.blueprint.engine.shelf().now());
@@ -278,14 +320,29 @@ impl Pool {
 
     /// Returns when no request is running, and after [`Pool::retire`] when no instance is left.
     pub async fn drained(&self) {
-        self.0.gate.empty().await;
+        for gate in self.0.gates() {
+            gate.empty().await;
+        }
         if self.0.closing.load(Ordering::Relaxed) {
             let _all = self.0.blueprint.workers.acquire_many(MAX_WORKERS).await;
         }
     }
 }
 
+/// A pool that others may call while it lives.
+pub(crate) struct WeakPool(Weak<Shared>);
+
+impl WeakPool {
+    pub(crate) fn upgrade(&self) -> Option<Pool> {
+        self.0.upgrade().map(Pool)
+    }
+}
+
 impl Shared {
+    fn gates(&self) -> impl Iterator<Item = &Gate> {
+        std::iter::once(&self.gate).chain(self.inner.get().into_iter().flatten())
+    }
+
     /// Maps and links. Blocks.
     fn load(&self) -> Result<Code, LoadError> {
         self.recipe.load(&self.blueprint.engine, &self.blueprint.plugins)
@@ -332,7 +389,7 @@ impl Shared {
     }
 
     fn is_busy(&self) -> bool {
-        self.gate.running() > 0
+        self.gates().any(|gate| gate.running() > 0)
     }
 
     /// Lets waiting instances go.

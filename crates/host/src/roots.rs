@@ -1,5 +1,6 @@
 //! The root tasks that run in one instance: which request each serves, and how many effects have left the instance.
 
+use crate::onward::Onward;
 use coracle_telemetry::RequestId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,7 +9,7 @@ use wasmtime::component::GuestTaskId;
 /// The requests that are running in one instance, and the effects that have left it.
 #[derive(Clone, Default)]
 pub struct Tasks {
-    running: Vec<(GuestTaskId, RequestId)>,
+    running: Vec<(GuestTaskId, RequestId, Option<Arc<dyn Onward>>)>,
     /// The request of an instance that takes one after the other, and has no tasks.
     alone: Option<RequestId>,
     effects: Arc<AtomicU64>,
@@ -16,8 +17,17 @@ pub struct Tasks {
 
 impl Tasks {
     /// Remembers that a root task serves a request.
-    pub(crate) fn enter(&mut self, task: GuestTaskId, request: RequestId) {
-        self.running.push((task, request));
+    pub(crate) fn enter(&mut self, task: GuestTaskId, request: RequestId, onward: Option<Arc<dyn Onward>>) {
+        self.running.push((task, request, onward));
+    }
+
+    /// Where this request goes when it is handed on. Of an unknown one only if all that run here go to the same place.
+    pub(crate) fn onward(&self, request: Option<RequestId>) -> Option<Arc<dyn Onward>> {
+        let mut candidates =
+            self.running.iter().filter(|(_, running, _)| request.is_none_or(|request| request == *running));
+        let first = candidates.next()?.2.clone()?;
+        // Each request's way is its own, so this is one request.
+        candidates.next().is_none().then_some(first)
     }
 
     /// Remembers the one request of an instance that takes one after the other.
@@ -32,12 +42,12 @@ impl Tasks {
 
     /// The request that a root task serves.
     pub(crate) fn served_by(&self, root: GuestTaskId) -> Option<RequestId> {
-        self.running.iter().find(|(task, _)| *task == root).map(|(_, request)| *request)
+        self.running.iter().find(|(task, ..)| *task == root).map(|(_, request, _)| *request)
     }
 
     /// Forgets a request whose work, post-return work included, has ended.
     pub(crate) fn leave(&mut self, request: RequestId) {
-        self.running.retain(|(_, running)| *running != request);
+        self.running.retain(|(_, running, _)| *running != request);
         self.alone.take_if(|alone| *alone == request);
     }
 

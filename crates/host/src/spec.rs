@@ -2,7 +2,9 @@
 //! called, where its bytes are then.
 
 use crate::grant::Grant;
+use crate::neighbours::Neighbours;
 use crate::plugin::Plugin;
+use crate::uses::Use;
 use coracle_artifact::Admitted;
 use coracle_manifest::{Limits, Reuse};
 use std::collections::BTreeMap;
@@ -20,6 +22,10 @@ pub struct Spec {
     pub reuse: Reuse,
     /// Refuses to load when something is imported that was not granted.
     pub strict: bool,
+    /// What it imports of other components of the app.
+    pub uses: Vec<Use>,
+    /// The components of the app; one whose components don't call each other may have an empty one.
+    pub neighbours: Arc<Neighbours>,
 }
 
 /// How a component is registered that is loaded when it is called first.

@@ -102,6 +102,11 @@ pub(crate) struct Worker {
     effects: std::sync::OnceLock<Arc<AtomicU64>>,
 }
 
+/// A library was called like a server.
+#[derive(Debug, thiserror::Error)]
+#[error("it answers no HTTP")]
+struct NoServer;
+
 /// Why a worker ended before its time.
 pub(crate) enum Stop {
     NoRoom,
@@ -127,8 +132,10 @@ impl Stop {
 impl Worker {
     async fn run(self, first: Job, inbox: mpsc::UnboundedReceiver<Arc<Flight>>) {
         let flight = self.flights.board(first, Phase::Starting, &self.blueprint.limits);
+        let depth = flight.depth;
         let place = match self.blueprint.engine.place(self.code.weight) {
             Some(place) => Ok(place),
+            None if depth > 0 => self.await_inner_place(depth).await,
             None => self.await_place().await,
         };
         match place {
@@ -158,6 +165,20 @@ impl Worker {
             poll_fn(|cx| match self.flights.abandoned(cx) {
                 true => Poll::Ready(Err(Stop::ClientGone)),
                 false => turn.as_mut().poll(cx),
+            }),
+        );
+        patience.await.unwrap_or(Err(Stop::NoRoom))
+    }
+
+    /// The same for a call of another component, which has places that no request from outside can take.
+    async fn await_inner_place(&self, depth: u32) -> Result<Held, Stop> {
+        let Blueprint { engine, limits, .. } = &*self.blueprint;
+        let mut place = pin!(engine.inner_place(depth, self.code.weight));
+        let patience = tokio::time::timeout(
+            limits.queue_deadline,
+            poll_fn(|cx| match self.flights.abandoned(cx) {
+                true => Poll::Ready(Err(Stop::ClientGone)),
+                false => place.as_mut().poll(cx).map(Ok),
             }),
         );
         patience.await.unwrap_or(Err(Stop::NoRoom))
@@ -346,7 +367,10 @@ impl Worker {
         inbox: mpsc::UnboundedReceiver<Arc<Flight>>,
     ) -> Result<(), Stop> {
         // Guest code may run already: a start function.
-        let proxy = self.code.pre.instantiate_async(&mut *store).await;
+        let Some(pre) = &self.code.pre else {
+            return Err(Stop::Instantiate(wasmtime::Error::new(NoServer)));
+        };
+        let proxy = pre.instantiate_async(&mut *store).await;
         let proxy = proxy.map_err(|error| match store.data().memory.crowded() {
             true => Stop::NoRoom,
             false => Stop::Instantiate(error),
@@ -439,7 +463,9 @@ impl Shift<'_> {
             let prepared =
                 Prepared::new(store.as_context_mut(), self.proxy, request, <Guest as WasiHttpView>::http, outcome)?;
             if let Prepared::P3 { call, .. } = &prepared {
-                store.data_mut().tasks.enter(call.task(), flight.id);
+                store.data_mut().tasks.enter(call.task(), flight.id, flight.onward.clone());
+                let depth = flight.depth.max(store.data_mut().outbound.depth());
+                store.data_mut().outbound.at_depth(depth);
             }
             Ok(Some(prepared))
         })?

@@ -1,7 +1,7 @@
 //! An app as meant: what `check` makes of a manifest without errors. Names that refer to something refer to
 //! something that exists. Grants and stores stay spanned values, which their plugins parse.
 
-use crate::value::Node;
+use crate::value::{Node, Value};
 use crate::{Limits, PathPattern, Reuse, Source, Span};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -41,7 +41,28 @@ pub struct Component {
     pub reuse: Reuse,
     /// True when each import without a grant is a load error.
     pub strict: bool,
+    /// Which of its imports are exports of other components.
+    pub uses: Vec<Use>,
     /// The header of the component's table.
+    pub span: Span,
+}
+
+impl Component {
+    /// Whether one of its grants names another component as `http://NAME.internal`.
+    pub(crate) fn names_in_grants(&self, name: &str) -> bool {
+        let address = format!("//{name}.internal");
+        let text = |node: &Node| matches!(&node.value, Value::String(text) if text.contains(&address));
+        self.grants.iter().flat_map(|grant| grant.value.list()).any(text)
+    }
+}
+
+/// An import of one component that another one's export answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// `acme:codec/resize`, with or without a version.
+    pub interface: String,
+    /// The name of the other component.
+    pub component: String,
     pub span: Span,
 }
 
@@ -79,6 +100,8 @@ pub struct Route {
     pub methods: Vec<String>,
     pub path: PathPattern,
     pub to: Destination,
+    /// The components that a request goes through before `to`, by name, the first one first.
+    pub middleware: Vec<String>,
     /// Where the request goes when `to` can't answer and nothing has left it.
     pub fallback: Option<Target>,
     pub span: Span,

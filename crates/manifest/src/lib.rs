@@ -34,7 +34,7 @@ mod variant;
 
 pub use app::{
     App, Build, Component, ComponentSource, Destination, GrantEntry, Restart, Route, StaticFiles, Store, Target,
-    Upstream,
+    Upstream, Use,
 };
 pub use check::{check, check_with};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};

@@ -105,6 +105,10 @@ fn component(grants: &[(&str, Value)]) -> Value {
             "grants": object("What the component may use. Nothing is reachable that isn't granted.", Value::Object(grants), &[]),
             "limits": { "$ref": "#/definitions/limits" },
             "reuse": reuse,
+            "uses": {
+                "description": "Imports that other components answer: interface = component.",
+                "type": "object", "additionalProperties": { "type": "string" },
+            },
             "strict": { "description": "Refuse to load when an import has no grant. Default false.", "type": "boolean" },
         }),
         &["source"],
@@ -139,6 +143,7 @@ fn route() -> Value {
                 "type": "string", "pattern": "^/|\\{\\{",
             },
             "to": { "description": "The name of a component or an upstream.", "type": "string" },
+            "middleware": { "$ref": "#/definitions/strings", "description": "Components that a request goes through before its destination." },
             "fallback": {
                 "description": "The component or upstream that answers when `to` can't and nothing has left it.", "type": "string",
             },

@@ -244,7 +244,8 @@ impl Rule {
     /// The name whose addresses may be reached, and which of them.
     fn name_for(&self, wanted: &Wanted) -> Option<(&str, Addresses)> {
         let Self::One { listen: false, private, protocol, host: Host::Name(name), port } = self else { return None };
-        let fits = wanted.way == Way::Out && *protocol == wanted.protocol && port.is_none_or(|port| port == wanted.port);
+        let fits =
+            wanted.way == Way::Out && *protocol == wanted.protocol && port.is_none_or(|port| port == wanted.port);
         let reach = match (name.as_str(), private) {
             ("localhost", _) => Addresses::Loopback,
             (_, true) => Addresses::Private,
@@ -269,7 +270,9 @@ impl Host {
             return Some(Self::Network(network.trunc()));
         }
         let label = |label: &str| {
-            !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+            !label.is_empty()
+                && label.len() <= 63
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
         };
         let name = text.to_ascii_lowercase();
         // What ends in a number a resolver may read as an address.
@@ -305,14 +308,30 @@ mod tests {
             (
                 "public",
                 &["out tcp 1.1.1.1:53", "bind tcp 0.0.0.0:0", "bind udp [::]:0", "in udp 1.1.1.1:53"],
-                &["out tcp 10.0.0.1:53", "out tcp 127.0.0.1:1", "listen tcp 0.0.0.0:80", "bind tcp 127.0.0.1:0", "in tcp 1.1.1.1:9"],
+                &[
+                    "out tcp 10.0.0.1:53",
+                    "out tcp 127.0.0.1:1",
+                    "listen tcp 0.0.0.0:80",
+                    "bind tcp 127.0.0.1:0",
+                    "in tcp 1.1.1.1:9",
+                ],
             ),
             (
                 "tcp://10.1.0.0/16:5432",
                 &["out tcp 10.1.2.3:5432", "bind tcp 0.0.0.0:0", "out tcp [::ffff:10.1.2.3]:5432"],
-                &["out tcp 10.2.0.1:5432", "out tcp 10.1.2.3:5433", "out udp 10.1.2.3:5432", "listen tcp 10.1.2.3:5432", "bind tcp 0.0.0.0:80"],
+                &[
+                    "out tcp 10.2.0.1:5432",
+                    "out tcp 10.1.2.3:5433",
+                    "out udp 10.1.2.3:5432",
+                    "listen tcp 10.1.2.3:5432",
+                    "bind tcp 0.0.0.0:80",
+                ],
             ),
-            ("udp://[2001:db8::1]:*", &["out udp [2001:db8::1]:9", "in udp [2001:db8::1]:9"], &["out udp [2001:db8::2]:9"]),
+            (
+                "udp://[2001:db8::1]:*",
+                &["out udp [2001:db8::1]:9", "in udp [2001:db8::1]:9"],
+                &["out udp [2001:db8::2]:9"],
+            ),
             (
                 "listen tcp://127.0.0.1:0",
                 &["bind tcp 127.0.0.1:0", "listen tcp 127.0.0.1:40001", "in tcp 127.0.0.1:50000"],
@@ -331,7 +350,9 @@ mod tests {
         use wasmtime_wasi::sockets::SocketAddrUse::{TcpConnect, TcpListen};
         let rules = Rules(vec![Rule::parse("tcp://localhost:7000").unwrap()]);
         assert!(rules.allow("127.0.0.1:7000".parse().unwrap(), TcpConnect).await);
-        for (addr, purpose) in [("127.0.0.1:7001", TcpConnect), ("10.0.0.1:7000", TcpConnect), ("127.0.0.1:7000", TcpListen)] {
+        for (addr, purpose) in
+            [("127.0.0.1:7001", TcpConnect), ("10.0.0.1:7000", TcpConnect), ("127.0.0.1:7000", TcpListen)]
+        {
             assert!(!rules.allow(addr.parse().unwrap(), purpose).await, "{addr}");
         }
     }

@@ -7,6 +7,7 @@
 use http::Uri;
 use serde_json::{Value, json};
 
+pub mod ask;
 pub mod config;
 pub mod kv;
 

@@ -26,7 +26,8 @@ async fn mirror() -> (Stub, String) {
         async move { http::Response::new(http_body_util::Full::new(bytes::Bytes::from(said.join("|")))) }
     })
     .await;
-    let manifest = format!("name = \"x\"\n[upstream.u]\nurl = \"{}\"\n[[route]]\npath = \"/*\"\nto = \"u\"\n", stub.url());
+    let manifest =
+        format!("name = \"x\"\n[upstream.u]\nurl = \"{}\"\n[[route]]\npath = \"/*\"\nto = \"u\"\n", stub.url());
     (stub, manifest)
 }
 
@@ -173,8 +174,12 @@ async fn files_that_cant_be_used_are_told_at_the_start() {
     };
     let absent = TlsFiles { certificate: dir.path().join("absent.pem"), ..write(dir.path(), &good) };
     assert!(start(absent).await.starts_with("can't read the certificate of "));
-    assert!(start(write(dir.path(), &("text".into(), good.1.clone()))).await.starts_with("there is no certificate in "));
-    assert!(start(write(dir.path(), &(good.0.clone(), "text".into()))).await.starts_with("can't read the private key of "));
+    assert!(
+        start(write(dir.path(), &("text".into(), good.1.clone()))).await.starts_with("there is no certificate in ")
+    );
+    assert!(
+        start(write(dir.path(), &(good.0.clone(), "text".into()))).await.starts_with("can't read the private key of ")
+    );
     let mixed = (good.0.clone(), signed(&authority, "shop.test").1);
     assert!(start(write(dir.path(), &mixed)).await.contains("can't be used together"));
 }
@@ -212,10 +217,13 @@ async fn the_proxy_protocol_names_the_client() {
 #[tokio::test]
 async fn only_a_trusted_balancer_is_believed() {
     let (_stub, manifest) = mirror().await;
-    let claims = "x-forwarded-for: 198.51.100.9, 203.0.113.7, 127.0.0.2\r\nx-forwarded-proto: https\r\nclient-cert: :Zm9v:\r\n";
+    let claims =
+        "x-forwarded-for: 198.51.100.9, 203.0.113.7, 127.0.0.2\r\nx-forwarded-proto: https\r\nclient-cert: :Zm9v:\r\n";
     let app = TestApp::start(&manifest).await;
     assert_eq!(hears(app.addr, b"", claims).await, "for=127.0.0.1;host=\"a\";proto=http|127.0.0.1|http|-");
-    let app = TestApp::start_with(&manifest, |settings| settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]).await;
+    let app =
+        TestApp::start_with(&manifest, |settings| settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()])
+            .await;
     // The last that is no balancer of ours; what stands before it is the client's own word.
     assert_eq!(hears(app.addr, b"", claims).await, "for=203.0.113.7;host=\"a\";proto=https|203.0.113.7|https|-");
     assert!(hears(app.addr, b"", "x-forwarded-for: 198.51.100.9, unknown\r\n").await.contains("|127.0.0.1|"));

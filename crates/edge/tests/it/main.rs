@@ -4,6 +4,7 @@
 
 mod admin;
 mod case;
+mod chains;
 mod components;
 mod drain;
 mod fallback;

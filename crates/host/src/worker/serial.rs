@@ -58,6 +58,7 @@ impl Serial<'_> {
             guest.tasks.effect();
         }
         guest.tasks.enter_alone(flight.id);
+        guest.outbound.at_depth(flight.depth);
         let mut view = guest.http();
         let answer = move |response: Result<_, _>| drop(outcome.send(response.map_err(wasmtime::Error::from)));
         let secure = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);

@@ -2,7 +2,7 @@
 
 use super::{Reading, limits};
 use crate::value::{Entry, Node, Table, Value};
-use crate::{Build, Component, ComponentSource, Diagnostic, Diagnostics, GrantEntry, TableReader, codes};
+use crate::{Build, Component, ComponentSource, Diagnostic, Diagnostics, GrantEntry, TableReader, Target, Use, codes};
 use std::collections::BTreeMap;
 
 impl Reading<'_> {
@@ -18,11 +18,7 @@ impl Reading<'_> {
         let limits = reader.get("limits").map(|node| limits::limits(node, &format!("`limits` of {what}"), self.diags));
         let reuse = reader.get("reuse").map(|node| limits::reuse(node, &format!("`reuse` of {what}"), self.diags));
         let strict = reader.boolean("strict", self.diags).unwrap_or_default();
-        if let Some(uses) = reader.entry("uses") {
-            let message = "components can't use other components yet";
-            let help = "remove `uses`; until it exists, call the other component over HTTP with a `http` grant";
-            self.diags.push(Diagnostic::error(codes::NOT_YET, message).at(uses.key_span).help(help));
-        }
+        let uses = reader.get("uses").map(|node| self.uses(node, owner)).unwrap_or_default();
         for key in limits::LIMIT_KEYS {
             let Some(entry) = reader.misplaced(key.name) else { continue };
             let message = format!("`{}` is a limit, and stands under `limits`", key.name);
@@ -41,8 +37,43 @@ impl Reading<'_> {
             limits: limits.unwrap_or_default(),
             reuse: reuse.unwrap_or_default(),
             strict,
+            uses,
             span: entry.node.span,
         })
+    }
+
+    fn uses(&mut self, node: &Node, owner: &str) -> Vec<Use> {
+        let Some(table) = node.table(self.diags, &format!("`uses` of component `{owner}`")) else {
+            return Vec::new();
+        };
+        let mut uses = Vec::new();
+        for entry in &table.entries {
+            let interface = &entry.key;
+            let bare = interface.split_once('@').map_or(interface.as_str(), |(bare, _)| bare);
+            if bare.split_once(':').is_none_or(|(_, rest)| rest.split_once('/').is_none()) {
+                let message = format!("`{interface}` is no name of an interface");
+                let help = "write it as the component imports it: uses = { \"acme:codec/resize\" = \"codec\" }";
+                self.diags.push(Diagnostic::error(codes::INVALID_VALUE, message).at(entry.key_span).help(help));
+                continue;
+            }
+            let Some(name) = entry.node.string(self.diags, &format!("`{interface}`")) else { continue };
+            if name == owner {
+                let help = "name the component that exports it";
+                entry.node.invalid::<()>(self.diags, "a component can't use itself", help);
+                continue;
+            }
+            match self.target(name, entry.node.span) {
+                Some(Target::Component(component)) => {
+                    uses.push(Use { interface: interface.clone(), component, span: entry.node.span });
+                }
+                Some(Target::Upstream(_)) => {
+                    let help = "an upstream is reached over HTTP, with a `http` grant";
+                    entry.node.invalid::<()>(self.diags, format!("`{name}` is an upstream and exports nothing"), help);
+                }
+                None => {}
+            }
+        }
+        uses
     }
 
     fn source(&mut self, reader: &mut TableReader<'_>) -> Option<(ComponentSource, crate::Span)> {

@@ -9,7 +9,7 @@ mod state;
 mod upstream;
 
 use crate::value::{Table, Value};
-use crate::{App, CheckOptions, Diagnostic, Diagnostics, Route, Source, Span, TableReader, Target, codes};
+use crate::{App, CheckOptions, Component, Diagnostic, Diagnostics, Route, Source, Span, TableReader, Target, codes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub(crate) fn app(root: &Table, source: &Arc<Source>, options: &CheckOptions<'_>
     reading.ambiguous();
     let routes = reading.routes(&mut reader);
     let config = reading.config(&mut reader);
-    reading.unused(&routes);
+    reading.unused(&routes, &components);
     // A variant is taken out before; asking makes `env` a known key.
     reader.get("env");
     reader.finish(diags);
@@ -144,12 +144,17 @@ impl<'a> Reading<'a> {
     }
 
     /// Warns of components and upstreams that no route leads to. With a wrong route nobody can say: it may have been meant.
-    fn unused(&mut self, routes: &[Route]) {
+    fn unused(&mut self, routes: &[Route], components: &BTreeMap<String, Component>) {
         if self.diags.has_errors() {
             return;
         }
         let places = routes.iter().flat_map(|route| [route.to.target(), route.fallback.clone()]).flatten();
-        let reached: BTreeSet<_> = places.map(|target| target.name().to_owned()).collect();
+        let mut reached: BTreeSet<_> = places.map(|target| target.name().to_owned()).collect();
+        reached.extend(routes.iter().flat_map(|route| route.middleware.clone()));
+        reached.extend(components.values().flat_map(|component| &component.uses).map(|used| used.component.clone()));
+        // Others may call it by its name inside the app.
+        let called = |name: &str| components.values().any(|component| component.names_in_grants(name));
+        reached.extend(self.components.keys().filter(|name| called(name)).map(|name| (*name).to_owned()));
         for (kind, names) in [("component", &self.components), ("upstream", &self.upstreams)] {
             for (name, span) in names.iter().filter(|(name, _)| !reached.contains(**name)) {
                 let message = format!("no route leads to the {kind} `{name}`");

@@ -10,6 +10,9 @@ const STANDARD_METHODS: &[&str] =
     &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"];
 const REDIRECTS: &[i64] = &[301, 302, 303, 307, 308];
 
+/// As many as calls between components may be deep.
+const MOST_MIDDLEWARE: usize = 7;
+
 /// A route without destination, as an example.
 const EXAMPLE: &str = "to = \"NAME\", static = \"DIRECTORY\" or redirect = \"URL\"";
 
@@ -47,6 +50,7 @@ impl Reading<'_> {
         let methods = self.methods(&mut reader);
         let path = reader.required("path", self.diags, "path = \"/api/*\"").and_then(|node| self.pattern(node));
         let to = self.destination(&mut reader);
+        let middleware = self.middleware(&mut reader, to.as_ref());
         let fallback = match reader.entry("fallback") {
             None => Some(None),
             Some(entry) => self.fallback(entry, to.as_ref()).map(Some),
@@ -57,7 +61,15 @@ impl Reading<'_> {
             self.diags.push(Diagnostic::error(codes::NOT_YET, message).at(entry.key_span).help(help));
         }
         reader.finish(self.diags);
-        Some(Route { host: host?, methods: methods?, path: path?, to: to?, fallback: fallback?, span: node.span })
+        Some(Route {
+            host: host?,
+            methods: methods?,
+            path: path?,
+            to: to?,
+            middleware: middleware?,
+            fallback: fallback?,
+            span: node.span,
+        })
     }
 
     fn host(&mut self, node: &Node) -> Option<String> {
@@ -169,6 +181,36 @@ impl Reading<'_> {
                 })
             }
         }
+    }
+
+    fn middleware(&mut self, reader: &mut TableReader<'_>, to: Option<&Destination>) -> Option<Vec<String>> {
+        let Some(node) = reader.get("middleware") else {
+            return Some(Vec::new());
+        };
+        let mut names = Vec::new();
+        for item in node.list() {
+            let Some(name) = item.string(self.diags, "each of `middleware`") else { continue };
+            match self.target(name, item.span) {
+                Some(Target::Component(name)) => names.push(name),
+                Some(Target::Upstream(_)) => {
+                    let help = "name a component that exports and imports wasi:http/handler";
+                    item.invalid::<()>(self.diags, format!("`{name}` is an upstream and can't be a middleware"), help);
+                }
+                None => {}
+            }
+        }
+        if names.len() > MOST_MIDDLEWARE {
+            let message = format!("a route has at most {MOST_MIDDLEWARE} components before its destination");
+            return node.invalid(self.diags, message, "compose some of them into one component");
+        }
+        if let (Some(Destination::Redirect { .. }), false) = (to, names.is_empty()) {
+            return node.invalid(
+                self.diags,
+                "a redirect has nothing that `middleware` could stand before",
+                "remove it",
+            );
+        }
+        (names.len() == node.list().len()).then_some(names)
     }
 
     fn static_files(&mut self, node: &Node, reader: &mut TableReader<'_>) -> Option<Destination> {

@@ -1,0 +1,44 @@
+//! What a component has to be for the part it plays in an app: a server behind a route, a middleware before one, a library that others
+//! use. Decided from names alone, before anything is compiled. Called by `load`.
+
+use coracle_artifact::{Admitted, World};
+use coracle_manifest::{App, Component, Diagnostic, Target};
+
+/// Checks a component against its parts.
+///
+/// # Errors
+/// With what it lacks, and where the manifest asks for it.
+pub fn check(app: &App, component: &Component, admitted: &Admitted) -> Result<(), Diagnostic> {
+    let name = &component.name;
+    let error = |text: String| Diagnostic::error("component", format!("component `{name}`: {text}"));
+    let this = Target::Component(name.clone());
+    let routed = app.routes.iter().any(|route| {
+        let targets = [route.to.target(), route.fallback.clone()];
+        targets.into_iter().flatten().any(|target| target == this)
+    });
+    let links = app.routes.iter().any(|route| route.middleware.contains(name));
+    let used: Vec<_> =
+        app.components.values().flat_map(|other| &other.uses).filter(|used| used.component == *name).collect();
+    if links && admitted.world != World::HttpMiddleware03 {
+        let text = format!(
+            "a middleware has to export and import `wasi:http/handler` (0.3), and this is {}; name it as `to` of a route instead",
+            admitted.world
+        );
+        return Err(error(text));
+    }
+    for used in &used {
+        let exported = admitted.exports.iter().map(ToString::to_string);
+        let covers = |export: &str| {
+            export == used.interface || export.split_once('@').is_some_and(|(bare, _)| bare == used.interface)
+        };
+        if !exported.into_iter().any(|export| covers(&export)) {
+            return Err(error(format!("it does not export `{}`, which another component uses of it", used.interface))
+                .at(used.span));
+        }
+    }
+    // What nobody reaches has to be a server too: it is most likely to become one.
+    if routed || !(links || !used.is_empty()) {
+        admitted.serve().map_err(|refusal| error(refusal.to_string()))?;
+    }
+    Ok(())
+}
