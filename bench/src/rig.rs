@@ -34,6 +34,8 @@ impl Rig {
             limits: Limits::default(),
             reuse: Reuse { requests: reuse, ..Reuse::default() },
             strict: false,
+            uses: Vec::new(),
+            neighbours: Arc::default(),
         };
         let (pool, _notes) = Box::pin(Pool::load(engine, spec)).await?;
         Ok(Self { pool, requests: AtomicU64::new(0) })
@@ -68,7 +70,7 @@ impl Rig {
 
     async fn send(&self, request: Request) -> Result<http::StatusCode> {
         let id = RequestId(u128::from(self.requests.fetch_add(1, Ordering::Relaxed)));
-        let call = Call { request, id, meter: Arc::new(Meter::default()), keep: false };
+        let call = Call { request, id, meter: Arc::new(Meter::default()), keep: false, depth: 0, onward: None };
         let response = self.pool.call(call).await.map_err(|failure| anyhow::anyhow!("{}", failure.detail))?;
         let status = response.status();
         let _content = response.into_body().collect().await?;

@@ -68,7 +68,7 @@ async fn the_fallback_stands_behind_the_chain_never_beside_it() {
     let rest = format!("fallback = \"node\"\n[upstream.node]\nurl = \"{}\"\n", stub.url());
     let mut app = chain(&["auth"], "end", &rest, &[("end", "p3/trap", "")]).await;
     // The end traps: the fallback answers, through the chain.
-    let reply = app.get("/?when=head").await;
+    let reply = app.get("/?when=before").await;
     assert_eq!((reply.status, reply.text(), reply.header("x-through")), (StatusCode::OK, "from node", "auth"));
     let record = app.record().await;
     assert_eq!(record.fallback_from.as_deref(), Some("end"));
@@ -94,10 +94,7 @@ async fn a_chain_may_end_at_node_or_at_files() {
     let files = tempfile::tempdir().unwrap();
     std::fs::write(files.path().join("index.html"), "a page").unwrap();
     let links = links(&["one"]);
-    let route = format!(
-        "[[route]]\npath = \"/*\"\nmiddleware = [\"one\"]\nstatic = \"{}\"\n",
-        files.path().display()
-    );
+    let route = format!("[[route]]\npath = \"/*\"\nmiddleware = [\"one\"]\nstatic = \"{}\"\n", files.path().display());
     let app = TestApp::start(&manifest(&[("one", "p3/middleware", &links[0].1)], &route)).await;
     let reply = app.get("/").await;
     assert_eq!((reply.text(), reply.header("x-through")), ("a page", "one"));

@@ -265,6 +265,7 @@ impl Component {
             places: Arc::new(Semaphore::new(places)),
             denied: Arc::default(),
             component: "test".into(),
+            neighbours: Arc::default(),
         };
         Self { outbound: Outbound::new(shared, Some(Arc::new(rules(texts))), Arc::default()) }
     }

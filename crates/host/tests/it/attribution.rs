@@ -75,7 +75,14 @@ async fn observe(reuse: Reuse) -> Vec<(String, Caller)> {
         let rig = &rig;
         async move {
             let request = request("GET", &format!("/?key={n}&ms={}", n % 4), empty());
-            let call = Call { request, id: RequestId(n), meter: Arc::new(Meter::default()), keep: false };
+            let call = Call {
+                request,
+                id: RequestId(n),
+                meter: Arc::new(Meter::default()),
+                keep: false,
+                depth: 0,
+                onward: None,
+            };
             text(rig.pool.call(call).await.unwrap()).await.unwrap();
         }
     });

@@ -104,7 +104,17 @@ impl Rig {
     ) -> Self {
         let component = coracle_artifact::load(&guest(name), &coracle_artifact::Options::default()).unwrap();
         let env = BTreeMap::from([("COLOUR".to_owned(), "blue".to_owned())]);
-        let spec = Spec { name: name.into(), component, env, grants, limits, reuse, strict: false };
+        let spec = Spec {
+            name: name.into(),
+            component,
+            env,
+            grants,
+            limits,
+            reuse,
+            strict: false,
+            uses: Vec::new(),
+            neighbours: Arc::default(),
+        };
         let (pool, _notes) = Pool::load(engine, spec).await.unwrap();
         Self { pool }
     }
@@ -117,7 +127,10 @@ impl Rig {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let meter = Arc::new(Meter::default());
         let id = RequestId(u128::from(NEXT.fetch_add(1, Ordering::Relaxed)));
-        (self.pool.call(Call { request, id, meter: Arc::clone(&meter), keep: true }).await, meter)
+        (
+            self.pool.call(Call { request, id, meter: Arc::clone(&meter), keep: true, depth: 0, onward: None }).await,
+            meter,
+        )
     }
 }
 
