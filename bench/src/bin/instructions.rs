@@ -217,6 +217,7 @@ fn routes(options: &Options) -> Result<()> {
             methods: if index.is_multiple_of(5) { vec!["GET".to_owned(), "POST".to_owned()] } else { Vec::new() },
             path: path.parse().map_err(|error| anyhow!("{path}: {error}"))?,
             to: Destination::Component("bench".to_owned()),
+            rate: None,
             middleware: Vec::new(),
             fallback: None,
             span: Span::default(),

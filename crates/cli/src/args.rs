@@ -30,7 +30,9 @@ Examples:
                                               shop.*, apps/blog.wasm to blog and blog.*
   coracle up thumbs.wasm --grant http='GET https://images.example.com/**' --dir ./assets::/assets:ro
 
-Signals: SIGINT and SIGTERM drain and end with 0 (a second one ends at once), SIGHUP reloads.";
+Signals: SIGINT and SIGTERM drain and end with 0 (a second one ends at once), SIGHUP reloads, SIGUSR2 starts the
+program that stands now in this one's place, gives it the listening sockets, and drains (an upgrade). Sockets may also
+come from systemd (socket activation); it is told when the app is served (Type=notify).";
 
 const RUN_EXAMPLES: &str = "\
 Examples:

@@ -10,6 +10,7 @@ mod heap;
 mod imports;
 mod output;
 mod subject;
+mod succession;
 mod values;
 
 use crate::args::{Command, Options};

@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -138,6 +138,11 @@ impl Edge {
         outcome.await.map_err(|_| LoadError::Interrupted)?
     }
 
+    /// The listening sockets, for a successor to go on listening on; none once this has begun to drain.
+    pub fn sockets(&self) -> Vec<std::net::TcpListener> {
+        live_sockets(&self.live).iter().filter_map(|socket| socket.try_clone().ok()).collect()
+    }
+
     /// Begins to drain. Returns at once; `wait` tells when all has ended.
     pub fn shutdown(&self) {
         self.live.drain.cancel();
@@ -196,9 +201,8 @@ impl Hub {
     async fn start(settings: Settings, reloads: mpsc::Receiver<Reload>) -> Result<(Self, Started), StartError> {
         let shard_count = settings.shard_count();
         let tls = settings.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
-        let bound =
-            settings.listen.iter().map(|at| listen::shared(at.addr, shard_count)).collect::<Result<Vec<_>, _>>()?;
-        let admin = settings.admin.map(listen::exclusive).transpose()?;
+        let bound = settings.listen.iter().map(|at| bind(&settings, at, shard_count)).collect::<Result<Vec<_>, _>>()?;
+        let admin = settings.admin.map(|addr| bind_admin(&settings, addr)).transpose()?;
         let loader = loader(&settings)?;
         let loaded = Box::pin(load(&loader, None)).await?;
         let sink = settings.sink();
@@ -211,12 +215,14 @@ impl Hub {
             tunnels: loader.tunnels.clone(),
             counts: Arc::clone(&sink.counts),
             tls,
+            sockets: Mutex::default(),
             started: Instant::now(),
         });
         let (asking, hears) = mpsc::channel(16);
         let reloads = merged(reloads, hears);
         // Whatever has been started ends when the rest can't be.
         let unfinished = live.stop.clone().drop_guard();
+        hand_on(&live, bound.iter().flat_map(|(_, sockets)| sockets).chain(admin.iter().map(|(_, socket)| socket)));
         let (admin, admin_thread) = start_admin(&settings, admin, &live, asking).map_err(StartError::Admin)?.unzip();
         let (addrs, listeners): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
         let (shards, drained) = start_shards(&settings, listeners, &live, &sink).map_err(StartError::Thread)?;
@@ -395,6 +401,8 @@ impl Hub {
 
     /// The way down, in order: what is behind something ends after it.
     async fn end(&mut self) {
+        // Whoever wants them has them.
+        live_sockets(&self.live).clear();
         let (live, deadline) = (Arc::clone(&self.live), self.settings.drain);
         let now = live.now.clone();
         let timer = tokio::spawn({
@@ -428,6 +436,34 @@ impl Hub {
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
         let _ = joined.await;
     }
+}
+
+/// What an address is listened on with: what was handed over, or sockets of our own.
+fn bind(
+    settings: &Settings,
+    at: &Listen,
+    shards: usize,
+) -> Result<(SocketAddr, Vec<std::net::TcpListener>), ListenError> {
+    let same = settings.inherited.iter().filter(|(addr, _)| *addr == at.addr);
+    let handed: Vec<_> = same.map(|(_, socket)| Arc::clone(socket)).collect();
+    if handed.is_empty() { listen::shared(at.addr, shards) } else { listen::adopted(at.addr, &handed, shards) }
+}
+
+fn bind_admin(settings: &Settings, addr: SocketAddr) -> Result<(SocketAddr, std::net::TcpListener), ListenError> {
+    let Some((_, handed)) = settings.inherited.iter().find(|(handed, _)| *handed == addr) else {
+        return listen::exclusive(addr);
+    };
+    let socket = handed.try_clone().map_err(|source| ListenError { addr, source })?;
+    Ok((addr, socket))
+}
+
+/// Keeps copies of the listening sockets for a successor.
+fn hand_on<'a>(live: &Live, sockets: impl Iterator<Item = &'a std::net::TcpListener>) {
+    *live_sockets(live) = sockets.filter_map(|socket| socket.try_clone().ok()).collect();
+}
+
+fn live_sockets(live: &Live) -> std::sync::MutexGuard<'_, Vec<std::net::TcpListener>> {
+    live.sockets.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Cancels `now` at a second signal; never returns before the caller is done.

@@ -23,6 +23,7 @@ mod load;
 mod loaded;
 pub mod logging;
 mod probe;
+mod rate;
 mod record;
 mod redirect;
 mod respond;

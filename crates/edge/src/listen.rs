@@ -5,6 +5,7 @@
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 /// Connections that may wait to be accepted, per shard.
 const BACKLOG: i32 = 1024;
@@ -46,6 +47,20 @@ pub fn shared(addr: SocketAddr, shards: usize) -> Result<(SocketAddr, Vec<TcpLis
         listeners.push(bind(bound, true).and_then(listen).map_err(failed)?);
     }
     Ok((bound, listeners))
+}
+
+/// The same from sockets that are bound already: each shard gets one, several the same where there are fewer.
+///
+/// # Errors
+/// When the process is out of descriptors.
+pub fn adopted(
+    addr: SocketAddr,
+    sockets: &[Arc<TcpListener>],
+    shards: usize,
+) -> Result<(SocketAddr, Vec<TcpListener>), ListenError> {
+    let taken = sockets.iter().cycle().take(shards);
+    let listeners = taken.map(|socket| socket.try_clone()).collect::<io::Result<Vec<_>>>();
+    Ok((addr, listeners.map_err(|source| ListenError { addr, source })?))
 }
 
 /// The only listener on an address.

@@ -7,7 +7,7 @@ use crate::tls::Tls;
 use crate::tunnel::Tunnels;
 use arc_swap::ArcSwap;
 use coracle_host::Engine;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,8 @@ pub struct Live {
     pub tunnels: Tunnels,
     pub counts: Arc<Counts>,
     pub tls: Option<Arc<Tls>>,
+    /// Copies of the listening sockets, for a successor; given up when the drain begins.
+    pub sockets: Mutex<Vec<std::net::TcpListener>>,
     pub started: Instant,
 }
 

@@ -7,6 +7,7 @@ use crate::apps::Stamp;
 use crate::chain::chain;
 use crate::destination::{Component, Destination};
 use crate::health::{Health, Watch};
+use crate::rate::Rate;
 use crate::redirect::Redirect;
 use crate::roles;
 use crate::settings::AppSource;
@@ -499,11 +500,13 @@ fn routes(
         };
         let middleware = route.middleware.iter().map(|name| Some(Arc::clone(&components.get(name)?.component)));
         let middleware = middleware.collect::<Option<_>>()?;
-        Some(Route { pattern: Arc::from(title(route)), middleware, first, fallback })
+        let rate = route.rate.as_ref().and_then(Rate::new);
+        Some(Route { pattern: Arc::from(title(route)), rate, middleware, first, fallback })
     };
     // Names were resolved by the manifest; a route that still has no destination answers with "not found".
     let nowhere = |route| Route {
         pattern: Arc::from(title(route)),
+        rate: None,
         middleware: Arc::default(),
         first: Destination::Nowhere,
         fallback: None,

@@ -2,6 +2,7 @@
 //! from. Made by `load.rs`, kept in the state of one app (`state.rs`) or of many (`apps.rs`).
 
 use crate::destination::{Component, Destination};
+use crate::rate::Rate;
 use crate::upstream::Upstream;
 use coracle_artifact::Digest;
 use coracle_host::Note;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 pub struct Route {
     /// As in the manifest, with method and host where it names them.
     pub pattern: Arc<str>,
+    pub rate: Option<Rate>,
     /// What a request goes through before `first`.
     pub middleware: Arc<[Arc<Component>]>,
     pub first: Destination,

@@ -29,6 +29,8 @@ pub enum Refusal {
     Unauthorized,
     /// An admin call that may not be made; the text says why.
     Forbidden(&'static str),
+    /// One request too many of this client; how long to wait.
+    TooMany(Duration),
     /// The process is shutting down.
     Closing,
 }
@@ -45,6 +47,12 @@ pub fn refused(refusal: &Refusal, id: RequestId) -> Response {
         Refusal::NotImplemented(why) => problem(StatusCode::NOT_IMPLEMENTED, "not-implemented", why, id),
         Refusal::Forbidden(why) => problem(StatusCode::FORBIDDEN, "forbidden", why, id),
         Refusal::Closing => problem(StatusCode::SERVICE_UNAVAILABLE, "closing", "the process is shutting down", id),
+        Refusal::TooMany(wait) => {
+            let text = "too many requests from this client; wait as long as Retry-After says";
+            let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", text, id);
+            response.headers_mut().insert(RETRY_AFTER, whole_seconds(*wait));
+            response
+        }
         Refusal::Unauthorized => {
             let text = "send `Authorization: Bearer TOKEN`; the token's file is named when the process starts";
             let mut response = problem(StatusCode::UNAUTHORIZED, "unauthorized", text, id);

@@ -21,7 +21,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use ipnet::IpNet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// What a request needs to know of the connection it came over.
@@ -85,6 +85,9 @@ async fn answer(
     };
     let plan = Plan { first: &route.first, fallback: route.fallback.as_ref() };
     record.routed(&route.pattern, plan.first.name());
+    if let Some(Err(wait)) = route.rate.as_ref().map(|rate| rate.admit(client(&request), request.headers())) {
+        return Ok(Answer::Refused(Refusal::TooMany(wait)));
+    }
     if !route.middleware.is_empty() {
         let end = End { first: plan.first.clone(), fallback: plan.fallback.cloned() };
         let (meter, place) = (record.meter(), Arc::clone(&connection.place));
@@ -119,6 +122,12 @@ async fn answer(
         }
         _ => Err(failure),
     }
+}
+
+/// The client's address, as `identify` has written it.
+fn client(request: &Request) -> IpAddr {
+    let written = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok()?.parse().ok());
+    written.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
 }
 
 /// A request that another destination could not answer either.

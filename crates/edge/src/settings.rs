@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where the app comes from, at the start and at each reload.
@@ -49,6 +50,9 @@ impl From<SocketAddr> for Listen {
 pub struct Settings {
     pub app: AppSource,
     pub listen: Vec<Listen>,
+    /// Listening sockets that another process has handed over, by address: taken instead of binding anew. Those of addresses that
+    /// are not listed are listened on too.
+    pub inherited: Vec<(SocketAddr, Arc<std::net::TcpListener>)>,
     /// Needed where a listener speaks TLS.
     pub tls: Option<TlsFiles>,
     /// Every connection begins with the PROXY protocol, by which a balancer tells who its client is.
@@ -89,6 +93,7 @@ impl Default for Settings {
         Self {
             app: AppSource::Manifest { path: manifest, variant: None, variables: BTreeMap::new() },
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()],
+            inherited: Vec::new(),
             tls: None,
             proxy_protocol: false,
             trusted_proxies: Vec::new(),

@@ -102,9 +102,30 @@ pub struct Route {
     pub to: Destination,
     /// The components that a request goes through before `to`, by name, the first one first.
     pub middleware: Vec<String>,
+    /// How many requests it takes from one client.
+    pub rate: Option<RateLimit>,
     /// Where the request goes when `to` can't answer and nothing has left it.
     pub fallback: Option<Target>,
     pub span: Span,
+}
+
+/// So many requests from one client in some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateLimit {
+    pub requests: u32,
+    pub per: Duration,
+    /// So many at once; as many as `requests` unless it says otherwise.
+    pub burst: u32,
+    pub by: RateKey,
+}
+
+/// Whose requests count together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RateKey {
+    /// Those from one address.
+    Client,
+    /// Those with the same value of this header; without it those from one address.
+    Header(String),
 }
 
 /// Something that answers requests, by name.

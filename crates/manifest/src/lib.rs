@@ -33,8 +33,8 @@ mod variables;
 mod variant;
 
 pub use app::{
-    App, Build, Component, ComponentSource, Destination, GrantEntry, Restart, Route, StaticFiles, Store, Target,
-    Upstream, Use,
+    App, Build, Component, ComponentSource, Destination, GrantEntry, RateKey, RateLimit, Restart, Route, StaticFiles,
+    Store, Target, Upstream, Use,
 };
 pub use check::{check, check_with};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};

@@ -144,6 +144,16 @@ fn route() -> Value {
             },
             "to": { "description": "The name of a component or an upstream.", "type": "string" },
             "middleware": { "$ref": "#/definitions/strings", "description": "Components that a request goes through before its destination." },
+            "rate": object(
+                "How many requests it takes from one client; one too many is answered with 429.",
+                json!({
+                    "requests": { "description": "So many", "type": "integer", "minimum": 1 },
+                    "per": { "$ref": "#/definitions/duration", "description": "in this time. Default 1s." },
+                    "burst": { "description": "So many at once. Default: as many as `requests`.", "type": "integer", "minimum": 1 },
+                    "by": { "description": "\"client\" (its address) or \"header:NAME\". Default client.", "type": "string" },
+                }),
+                &["requests"],
+            ),
             "fallback": {
                 "description": "The component or upstream that answers when `to` can't and nothing has left it.", "type": "string",
             },

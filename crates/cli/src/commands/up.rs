@@ -8,19 +8,23 @@
 use crate::args::{Bare, LogFormat, Process, Up};
 use crate::exit::{Exit, Failure, Text};
 use crate::subject::{self, Subject};
-use crate::{commands, output};
+use crate::{commands, output, succession};
 use anyhow::Context as _;
-use coracle_edge::{AppSource, Edge, LoadError, Settings, StartError, TlsFiles};
+use coracle_edge::{AppSource, Edge, Listen, LoadError, Settings, StartError, TlsFiles};
 use coracle_manifest::{App, Flags};
 use coracle_telemetry::{AccessLog, Format, Lines};
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Where the admin listener is unless told otherwise; a second process on this machine takes a free port instead.
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
+
+/// Where an app is served unless told otherwise.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// How long the end of the process waits for whoever reads its logs.
 const LAST_LINES: Duration = Duration::from_secs(2);
@@ -60,7 +64,9 @@ fn access_log(format: Format) -> Result<AccessLog, Failure> {
 fn up(options: &Up, access: Option<AccessLog>) -> Result<Exit, Failure> {
     let app = app(options)?;
     let bare = matches!(app, AppSource::Given(_));
-    let settings = settings(options, app, access)?;
+    let mut settings = settings(options, app, access)?;
+    settings.inherited = inherited(&mut settings)?;
+    let listen = settings.listen.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::start)?;
     let entered = runtime.enter();
     let mut signals = Signals::new().context("signals can't be listened to").map_err(Failure::start)?;
@@ -76,16 +82,37 @@ fn up(options: &Up, access: Option<AccessLog>) -> Result<Exit, Failure> {
         Ok(edge) => edge,
         Err(ended) => return Ok(ended),
     };
-    let lines: String = (edge.addrs().iter().zip(&options.listen))
+    let lines: String = (edge.addrs().iter().zip(&listen))
         .map(|(addr, at)| format!("listening on {}://{addr}\n", if at.tls { "https" } else { "http" }))
         .collect();
     // Whoever closed standard output wants no lines, but may want the server.
     let _ = stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush());
     drop(stdout);
     announce(&edge, bare);
+    succession::ready();
     let exit = runtime.block_on(serve(&edge, &mut signals));
     drop(entered);
     exit
+}
+
+/// The sockets that this process was started with. With some, and no address on the command line, they are what is listened on.
+fn inherited(settings: &mut Settings) -> Result<Vec<(SocketAddr, Arc<TcpListener>)>, Failure> {
+    let sockets = succession::inherited().map_err(Failure::start)?;
+    for (addr, _) in &sockets {
+        if succession::is_admin(*addr) {
+            settings.admin = Some(*addr);
+            continue;
+        }
+        let meant = |at: &&mut Listen| at.addr == *addr || (at.addr.port() == 0 && at.addr.ip() == addr.ip());
+        match settings.listen.iter_mut().find(meant) {
+            Some(at) => at.addr = *addr,
+            None => {
+                settings.listen.retain(|at| at.addr != LISTEN);
+                settings.listen.push(Listen::from(*addr));
+            }
+        }
+    }
+    Ok(sockets.into_iter().map(|(addr, socket)| (addr, Arc::new(socket))).collect())
 }
 
 /// `-v` shows our own details, `-vv` everybody's; a filter in CORACLE_LOG wins.
@@ -297,6 +324,14 @@ async fn serve(edge: &Edge, signals: &mut Signals) -> Result<Exit, Failure> {
         };
         match asked {
             Some(Asked::Reload) => {}
+            Some(Asked::Upgrade) => {
+                tracing::info!("starting a successor");
+                match succession::succeed(edge.sockets(), edge.admin_addr()).await {
+                    Ok(()) => break,
+                    Err(error) => tracing::error!("{error:#}"),
+                }
+                continue;
+            }
             Some(Asked::End) => break,
             None => {
                 return Err(Failure {
@@ -312,6 +347,7 @@ async fn serve(edge: &Edge, signals: &mut Signals) -> Result<Exit, Failure> {
             },
         }
     }
+    succession::stopping();
     edge.shutdown();
     tracing::info!("draining; a second signal ends at once");
     tokio::select! {
@@ -326,12 +362,15 @@ async fn serve(edge: &Edge, signals: &mut Signals) -> Result<Exit, Failure> {
 /// What a signal asks for.
 enum Asked {
     Reload,
+    /// To give the sockets to a new process of this program.
+    Upgrade,
     End,
 }
 
 /// The signals of the process, caught from its making on.
 struct Signals {
     hangup: Signal,
+    upgrade: Signal,
     interrupt: Signal,
     terminate: Signal,
 }
@@ -339,12 +378,14 @@ struct Signals {
 impl Signals {
     fn new() -> io::Result<Self> {
         let (hangup, interrupt) = (signal(SignalKind::hangup())?, signal(SignalKind::interrupt())?);
-        Ok(Self { hangup, interrupt, terminate: signal(SignalKind::terminate())? })
+        let upgrade = signal(SignalKind::user_defined2())?;
+        Ok(Self { hangup, upgrade, interrupt, terminate: signal(SignalKind::terminate())? })
     }
 
     async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.hangup.recv() => Asked::Reload,
+            _ = self.upgrade.recv() => Asked::Upgrade,
             _ = self.interrupt.recv() => Asked::End,
             _ = self.terminate.recv() => Asked::End,
         }

@@ -228,3 +228,20 @@ async fn only_a_trusted_balancer_is_believed() {
     assert_eq!(hears(app.addr, b"", claims).await, "for=203.0.113.7;host=\"a\";proto=https|203.0.113.7|https|-");
     assert!(hears(app.addr, b"", "x-forwarded-for: 198.51.100.9, unknown\r\n").await.contains("|127.0.0.1|"));
 }
+
+#[tokio::test]
+async fn a_route_takes_so_many_requests_of_a_client() {
+    let (_stub, manifest) = mirror().await;
+    let limited = format!("{manifest}rate = {{ requests = 2, per = \"1h\", by = \"header:x-api-key\" }}\n");
+    let app = TestApp::start(&limited).await;
+    let ask = async |key: &str| {
+        let request =
+            Request::get(app.url("/")).header("x-api-key", key).body(http_body_util::Full::default()).unwrap();
+        app.send(request).await
+    };
+    assert_eq!([ask("a").await.status.as_u16(), ask("a").await.status.as_u16()], [200, 200]);
+    let refused = ask("a").await;
+    assert_eq!(refused.status.as_u16(), 429);
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() > 60, "{}", refused.header("retry-after"));
+    assert_eq!(ask("b").await.status.as_u16(), 200);
+}

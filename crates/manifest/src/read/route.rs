@@ -3,8 +3,12 @@
 use super::Reading;
 use crate::diagnostic::nearest;
 use crate::value::{Entry, Node, Value};
-use crate::{Destination, Diagnostic, PathPattern, Route, RouteTable, StaticFiles, TableReader, Target, codes};
+use crate::{
+    Destination, Diagnostic, PathPattern, RateKey, RateLimit, Route, RouteTable, StaticFiles, TableReader, Target,
+    codes,
+};
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 const STANDARD_METHODS: &[&str] =
     &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"];
@@ -12,6 +16,14 @@ const REDIRECTS: &[i64] = &[301, 302, 303, 307, 308];
 
 /// As many as calls between components may be deep.
 const MOST_MIDDLEWARE: usize = 7;
+
+/// In a rate.
+const MOST_REQUESTS: u32 = 1_000_000;
+
+/// Whether this can be the name of a header.
+fn is_header(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
 
 /// A route without destination, as an example.
 const EXAMPLE: &str = "to = \"NAME\", static = \"DIRECTORY\" or redirect = \"URL\"";
@@ -51,6 +63,10 @@ impl Reading<'_> {
         let path = reader.required("path", self.diags, "path = \"/api/*\"").and_then(|node| self.pattern(node));
         let to = self.destination(&mut reader);
         let middleware = self.middleware(&mut reader, to.as_ref());
+        let rate = match reader.get("rate") {
+            None => Some(None),
+            Some(node) => self.rate(node).map(Some),
+        };
         let fallback = match reader.entry("fallback") {
             None => Some(None),
             Some(entry) => self.fallback(entry, to.as_ref()).map(Some),
@@ -67,6 +83,7 @@ impl Reading<'_> {
             path: path?,
             to: to?,
             middleware: middleware?,
+            rate: rate?,
             fallback: fallback?,
             span: node.span,
         })
@@ -181,6 +198,48 @@ impl Reading<'_> {
                 })
             }
         }
+    }
+
+    fn rate(&mut self, node: &Node) -> Option<RateLimit> {
+        let mut reader = node.reader(self.diags, "a rate")?;
+        let requests = reader.required("requests", self.diags, "requests = 100").and_then(|node| self.count(node));
+        let per = match reader.get("per") {
+            None => Some(Duration::from_secs(1)),
+            Some(node) => match node.duration(self.diags, "`per` of a rate") {
+                Some(Duration::ZERO) => {
+                    let help = "write a time such as \"1s\" or \"1m\"";
+                    node.invalid(self.diags, "`per` of a rate must be longer than nothing", help)
+                }
+                per => per,
+            },
+        };
+        let burst = match reader.get("burst") {
+            None => requests,
+            Some(node) => self.count(node),
+        };
+        let by = match reader.get("by") {
+            None => Some(RateKey::Client),
+            Some(node) => match node.string(self.diags, "`by` of a rate")? {
+                "client" => Some(RateKey::Client),
+                by => match by.split_once(':') {
+                    Some(("header", name)) if is_header(name) => Some(RateKey::Header(name.to_ascii_lowercase())),
+                    _ => {
+                        let help = "write \"client\" for the client's address, or \"header:x-api-key\"";
+                        node.invalid(self.diags, "a rate counts by client or by a header", help)
+                    }
+                },
+            },
+        };
+        reader.finish(self.diags);
+        Some(RateLimit { requests: requests?, per: per?, burst: burst?, by: by? })
+    }
+
+    fn count(&mut self, node: &Node) -> Option<u32> {
+        let count = node.integer(self.diags, "a number of requests")?;
+        u32::try_from(count).ok().filter(|count| (1..=MOST_REQUESTS).contains(count)).or_else(|| {
+            let message = format!("{count} is no number of requests that a rate can have");
+            node.invalid(self.diags, message, format!("write a number from 1 to {MOST_REQUESTS}"))
+        })
     }
 
     fn middleware(&mut self, reader: &mut TableReader<'_>, to: Option<&Destination>) -> Option<Vec<String>> {
