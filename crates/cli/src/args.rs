@@ -43,6 +43,14 @@ Examples:
 Exit codes: the command's own; 134 when it traps, 124 when a limit of time is over; 1, 2, 3 and 70 also as of any
 other command of Coracle, with a sentence on standard error.";
 
+const COMPILE_EXAMPLES: &str = "\
+Examples:
+  coracle package compile shop --cache-dir dist/cache         when the image is built
+  coracle up shop --cache-dir dist/cache --aot-only           when it runs: nothing is compiled
+
+Code is for this version of Coracle and this kind of processor. Its directory must belong to the user who runs it, and
+nobody else may enter it; each file carries a MAC under a key that lies beside it.";
+
 const INVENTORY_EXAMPLES: &str = "\
 Examples:
   coracle inventory                                    read the project of this directory
@@ -69,6 +77,9 @@ pub enum Command {
     Up(Box<Up>),
     /// Run a command to its end: a component with a main function
     Run(Box<Run>),
+    /// Make what is shipped of an app
+    #[command(subcommand)]
+    Package(Package),
     /// Check a manifest and its components without running anything
     Check(Check),
     /// Show what a component imports, exports and needs, and what limits hold
@@ -196,6 +207,28 @@ pub struct Front {
     pub trusted: Vec<IpNet>,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum Package {
+    /// Compile the components of an app ahead of time, for `up --aot-only`
+    Compile(Compile),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = COMPILE_EXAMPLES)]
+pub struct Compile {
+    /// A manifest, a directory that holds one, or a component [default: ./coracle.toml]
+    #[arg(value_name = "MANIFEST|COMPONENT", value_hint = ValueHint::AnyPath)]
+    pub path: Option<PathBuf>,
+    /// Where compiled code is kept [default: $CORACLE_CACHE or ~/.cache/coracle]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub cache_dir: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub app: AppOptions,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub struct Run {
@@ -282,6 +315,9 @@ pub struct Process {
     /// Where compiled code is kept [default: $CORACLE_CACHE or ~/.cache/coracle]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub cache_dir: Option<PathBuf>,
+    /// Compile nothing: refuse components whose code is not in the cache (`coracle package compile` puts it there)
+    #[arg(long)]
+    pub aot_only: bool,
     /// Where embedded stores and the admin token are kept [default: .coracle beside the manifest]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,

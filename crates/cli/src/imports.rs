@@ -3,6 +3,7 @@
 
 use coracle_artifact::{Admitted, Interface};
 use coracle_host::{Plugin, Ungranted};
+use coracle_manifest::Use;
 use std::sync::Arc;
 
 /// The packages of WASI that are linked for every component, empty or harmless until a grant adds to them.
@@ -27,12 +28,18 @@ pub struct Imports {
 }
 
 impl Imports {
-    pub fn of(component: &Admitted, plugins: &[Arc<dyn Plugin>]) -> Self {
+    pub fn of(component: &Admitted, plugins: &[Arc<dyn Plugin>], uses: &[Use]) -> Self {
         let needs: Vec<_> = plugins.iter().filter_map(|plugin| need(component, plugin.as_ref())).collect();
         let offered = |import: &Interface| {
             let released = import.on_track(0, 2) || import.on_track(0, 3);
             let always = released && ALWAYS.iter().any(|package| import.is_of(package));
-            always || plugins.iter().any(|plugin| plugin.interfaces().iter().any(|offer| fits(import, offer.name)))
+            let used = || uses.iter().any(|used| coracle_edge::covers(used, &import.to_string()));
+            // What is behind a middleware, its route says.
+            let onward = import.is("wasi:http", "handler") && import.on_track(0, 3);
+            always
+                || onward
+                || used()
+                || plugins.iter().any(|plugin| plugin.interfaces().iter().any(|offer| fits(import, offer.name)))
         };
         let interfaces = component.imports.iter().filter(|import| !offered(import)).map(Interface::to_string);
         Self { needs, unknown: interfaces.chain(component.plain_imports.iter().cloned()).collect() }

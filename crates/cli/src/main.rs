@@ -13,7 +13,7 @@ mod subject;
 mod succession;
 mod values;
 
-use crate::args::{Command, Options};
+use crate::args::{Command, Options, Package};
 use crate::exit::{Exit, Failure};
 use clap::Parser as _;
 use std::process::ExitCode;
@@ -38,6 +38,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
         Command::Inventory(inventory) => commands::inventory::run(inventory),
         Command::Up(up) => commands::up::run(up),
         Command::Run(job) => commands::run::run(job),
+        Command::Package(Package::Compile(compile)) => commands::package::compile(compile),
         Command::Check(check) => commands::check::run(check),
         Command::Inspect(inspect) => commands::inspect::run(inspect),
         Command::Schema => commands::schema::run(),

@@ -48,6 +48,7 @@ pub use listen::ListenError;
 pub use live::Reloaded;
 pub use load::{LoadError, check_tables};
 pub use record::Tap;
+pub use roles::{check as check_role, covers};
 pub use settings::{AppSource, Listen, Settings};
 pub use state::AppState;
 pub use tls::{TlsError, TlsFiles};

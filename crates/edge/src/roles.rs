@@ -2,7 +2,12 @@
 //! use. Decided from names alone, before anything is compiled. Called by `load`.
 
 use coracle_artifact::{Admitted, World};
-use coracle_manifest::{App, Component, Diagnostic, Target};
+use coracle_manifest::{App, Component, Diagnostic, Target, Use};
+
+/// Whether a `uses` means an import or export of this name.
+pub fn covers(used: &Use, name: &str) -> bool {
+    coracle_host::Use { interface: used.interface.clone(), component: "".into() }.covers(name)
+}
 
 /// Checks a component against its parts.
 ///
@@ -27,11 +32,7 @@ pub fn check(app: &App, component: &Component, admitted: &Admitted) -> Result<()
         return Err(error(text));
     }
     for used in &used {
-        let exported = admitted.exports.iter().map(ToString::to_string);
-        let covers = |export: &str| {
-            export == used.interface || export.split_once('@').is_some_and(|(bare, _)| bare == used.interface)
-        };
-        if !exported.into_iter().any(|export| covers(&export)) {
+        if !admitted.exports.iter().any(|export| covers(used, &export.to_string())) {
             return Err(error(format!("it does not export `{}`, which another component uses of it", used.interface))
                 .at(used.span));
         }

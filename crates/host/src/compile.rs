@@ -34,6 +34,8 @@ pub(crate) struct Cache {
     folder: Option<Folder>,
     /// Compiles in children; `None` in this process.
     apart: Option<Apart>,
+    /// Whether what is not there is compiled.
+    compiles: bool,
 }
 
 struct Folder {
@@ -43,7 +45,7 @@ struct Folder {
 
 impl Cache {
     /// Opens the cache. A folder that can't be trusted or written is reported once and not used.
-    pub(crate) fn new(path: Option<&Path>, compiler: Option<PathBuf>) -> Self {
+    pub(crate) fn new(path: Option<&Path>, compiler: Option<PathBuf>, compiles: bool) -> Self {
         let folder = path.and_then(|path| match Folder::open(path) {
             Ok(folder) => Some(folder),
             Err(error) => {
@@ -51,7 +53,7 @@ impl Cache {
                 None
             }
         });
-        Self { folder, apart: compiler.map(Apart::new) }
+        Self { folder, apart: compiler.map(Apart::new), compiles }
     }
 
     /// The component's code, from the cache or compiled. Blocks: seconds for large components that have to be compiled.
@@ -71,11 +73,20 @@ impl Cache {
         self.make(engine, wasm)
     }
 
+    /// Whether the component's code is there, as it was stored.
+    pub(crate) fn knows(&self, engine: &wasmtime::Engine, wasm: &Wasm) -> bool {
+        let known = self.folder.as_ref().map(|folder| folder.verified(&folder.entry(engine, wasm.digest)));
+        matches!(known, Some(Ok(Some(_))))
+    }
+
     /// The component's code, compiled anew, whatever is in the cache.
     ///
     /// # Errors
     /// As [`Cache::find`].
     pub(crate) fn make(&self, engine: &wasmtime::Engine, wasm: &Wasm) -> Result<Found, CodeError> {
+        if !self.compiles {
+            return Err(CodeError::NotCompiled(wasm.digest));
+        }
         let bytes = wasm.bytes()?;
         if bytes.len() > SLOW_TO_COMPILE {
             tracing::info!("compiling {} ({} MiB); the next start finds it compiled", wasm.digest, bytes.len() >> 20);
@@ -166,6 +177,8 @@ pub(crate) enum CodeError {
     Source(Rejected),
     #[error("{} has changed", .0.display())]
     Changed(PathBuf),
+    #[error("{0} is not compiled")]
+    NotCompiled(Digest),
 }
 
 /// Code that was verified just now, or made.

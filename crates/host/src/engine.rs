@@ -7,12 +7,13 @@
 //! The pooling allocator is used where the address space allows it, on-demand allocation otherwise. A ticker thread
 //! advances the epoch once a slice while a guest runs and sleeps while none does.
 
-use crate::compile::Cache;
+use crate::compile::{Cache, Wasm};
 use crate::egress::Client;
 use crate::grant::Grant;
 use crate::guest::Guest;
 use crate::lane::Lineage;
 use crate::limits::Budget;
+use crate::link::LoadError;
 use crate::linkers::Linkers;
 use crate::machine;
 use crate::mode::Mode;
@@ -21,6 +22,7 @@ use crate::places::{Held, Places, Wait};
 use crate::plugin::Plugin;
 use crate::shelf::{Mapped, Shelf};
 use crate::trap::Scribe;
+use coracle_artifact::Admitted;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -53,6 +55,8 @@ pub struct Settings {
     /// The program that compiles in children of its own kind, within limits ([`crate::compile_child`]); `None` compiles in this
     /// process, for as long as it takes.
     pub compiler: Option<PathBuf>,
+    /// Whether components are compiled that are not in the cache; else they are refused.
+    pub compile: bool,
     /// Bytes of compiled code that are mapped at the same time. Those of components that are loaded when they are called make room
     /// for each other. A quarter of the machine's memory.
     pub images: u64,
@@ -71,6 +75,7 @@ impl Default for Settings {
             slice: Duration::from_millis(1),
             heap: None,
             compiler: None,
+            compile: true,
             images: machine::memory() / 4,
             most_images: None,
         }
@@ -131,7 +136,7 @@ impl Engine {
         let settings = &settings.within_memory();
         let ticker = Ticker::start(settings).map_err(EngineError::Thread)?;
         let client = Client::new().map_err(|error| EngineError::Client(error.into()))?;
-        let cache = Arc::new(Cache::new(settings.cache_dir.as_deref(), settings.compiler.clone()));
+        let cache = Arc::new(Cache::new(settings.cache_dir.as_deref(), settings.compiler.clone(), settings.compile));
         Ok(Self(Arc::new(Shared {
             settings: settings.clone(),
             scribe: Scribe::start(Arc::clone(&cache)).map_err(EngineError::Thread)?,
@@ -167,6 +172,18 @@ impl Engine {
         let engine = place.get_or_init(|| engine);
         self.0.ticker.advance(mode, engine);
         Ok(engine)
+    }
+
+    /// Compiles a component into the cache, if it isn't there; how long its code is, and whether it was there. Blocks.
+    ///
+    /// # Errors
+    /// When it does not compile, or there is no cache to keep it in.
+    pub fn precompile(&self, component: &Admitted) -> Result<(u64, bool), LoadError> {
+        let mode = if component.is_sequential() { Mode::Sequential } else { Mode::Concurrent };
+        let runtime = self.wasmtime(mode).map_err(LoadError::Compile)?;
+        let wasm = Wasm::held(component);
+        let known = self.0.cache.knows(runtime, &wasm);
+        Ok((self.0.cache.find(runtime, &wasm)?.bytes(), known))
     }
 
     /// How long a guest computes before it lets its neighbours run.

@@ -7,7 +7,7 @@ use crate::mode::Mode;
 use crate::onward;
 use crate::plugin::{Note, Plugin, Ungranted};
 use crate::spec::Spec;
-use coracle_artifact::Rejected;
+use coracle_artifact::{Digest, Rejected};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +33,10 @@ pub enum LoadError {
          `uses`; change the interface to plain values, or compose the two into one component"
     )]
     NotValues { interface: String, function: String },
+    #[error(
+        "its code ({0}) is not in the cache, and nothing is compiled here; `coracle package compile` with the same --cache-dir puts it there"
+    )]
+    NotCompiled(Digest),
     #[error("there is no room to map its code: all that is mapped has requests in flight")]
     NoRoom,
     #[error("loading was interrupted")]
@@ -45,6 +49,7 @@ impl From<CodeError> for LoadError {
             CodeError::Compile(error) => Self::Compile(error),
             CodeError::Source(rejected) => Self::Source(rejected),
             CodeError::Changed(path) => Self::Changed(path),
+            CodeError::NotCompiled(digest) => Self::NotCompiled(digest),
         }
     }
 }

@@ -19,7 +19,7 @@ pub fn run(options: &Check) -> Result<Exit, Failure> {
     let mut look = |app: &App, bare: bool, diagnostics: &mut Diagnostics| {
         coracle_edge::check_tables(app, &known.plugins, diagnostics);
         let mut check = Components { known: &known, diagnostics, bare };
-        app.components.values().for_each(|component| check.component(component));
+        app.components.values().for_each(|component| check.component(app, component));
     };
     let Read { app, diagnostics, source, bare } = read(options.path.as_deref(), &options.app, &known, &mut look)?;
     let well = !diagnostics.has_errors();
@@ -94,7 +94,7 @@ struct Components<'a> {
 
 impl Components<'_> {
     /// Admits the component's file, if it has been built, and holds its imports against its grants.
-    fn component(&mut self, component: &Component) {
+    fn component(&mut self, app: &App, component: &Component) {
         let ComponentSource::Path(path) = &component.source;
         let at = component.source_span;
         if !path.exists() {
@@ -110,8 +110,8 @@ impl Components<'_> {
             Ok(admitted) => admitted,
             Err(rejected) => return self.diagnostics.push(Diagnostic::error("component", rejected.to_string()).at(at)),
         };
-        if let Err(refusal) = admitted.serve() {
-            self.diagnostics.push(Diagnostic::error("component", format!("{}: {refusal}", path.display())).at(at));
+        if let Err(unfit) = coracle_edge::check_role(app, component, &admitted) {
+            self.diagnostics.push(unfit.at(at));
         }
         for warning in &admitted.warnings {
             self.diagnostics.push(Diagnostic::warning("component", format!("{}: {warning}", path.display())).at(at));
@@ -121,7 +121,7 @@ impl Components<'_> {
 
     fn imports(&mut self, component: &Component, admitted: &Admitted) {
         let name = &component.name;
-        let Imports { needs, unknown } = Imports::of(admitted, &self.known.plugins);
+        let Imports { needs, unknown } = Imports::of(admitted, &self.known.plugins, &component.uses);
         let ungranted = |grant: &str| component.grants.iter().all(|entry| entry.name != grant);
         for need in needs.into_iter().filter(|need| ungranted(need.grant)) {
             let imports = need.imports.join(" and ");

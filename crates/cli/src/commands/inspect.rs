@@ -24,7 +24,7 @@ pub fn run(options: &Inspect) -> Result<Exit, Failure> {
         let ComponentSource::Path(path) = &component.source;
         let admitted = coracle_artifact::load(path, &coracle_artifact::Options::default())
             .map_err(|rejected| Failure::mend(anyhow::anyhow!("{rejected}")))?;
-        let imports = Imports::of(&admitted, &known.plugins);
+        let imports = Imports::of(&admitted, &known.plugins, &component.uses);
         inspected.push(Inspected { component, admitted, imports });
     }
     if options.json {
@@ -53,12 +53,14 @@ impl Inspected<'_> {
         let ComponentSource::Path(path) = &self.component.source;
         let mut text = format!("{STRONG}{}{STRONG:#} ({})\n", self.component.name, path.display());
         row(&mut text, "world", &[self.admitted.world.to_string()]);
+        row(&mut text, "adapted", &self.admitted.adapted.iter().map(ToString::to_string).collect::<Vec<_>>());
         row(&mut text, "size", &[output::bytes(self.admitted.size)]);
         row(&mut text, "digest", &[self.admitted.digest.to_string()]);
         row(&mut text, "language", &self.tools(|field| field == "language"));
         row(&mut text, "made by", &self.tools(|field| field != "language"));
         row(&mut text, "exports", &names(&self.admitted.exports, &self.admitted.plain_exports));
         row(&mut text, "imports", &names(&self.admitted.imports, &self.admitted.plain_imports));
+        row(&mut text, "uses", &self.uses());
         row(&mut text, "grants", &self.grants());
         row(&mut text, "unknown", &self.imports.unknown);
         if limits {
@@ -73,6 +75,11 @@ impl Inspected<'_> {
     fn tools(&self, field: fn(&str) -> bool) -> Vec<String> {
         let tools = self.admitted.producers.iter().filter(|tool| field(&tool.field));
         tools.map(|tool| format!("{} {}", tool.name, tool.version).trim_end().to_owned()).collect()
+    }
+
+    /// A line for each import that another component answers.
+    fn uses(&self) -> Vec<String> {
+        self.component.uses.iter().map(|used| format!("{} of {}", used.interface, used.component)).collect()
     }
 
     /// A line for each grant that is needed or given.
@@ -119,6 +126,8 @@ impl Inspected<'_> {
             "made_by": made_by,
             "exports": names(&self.admitted.exports, &self.admitted.plain_exports),
             "imports": names(&self.admitted.imports, &self.admitted.plain_imports),
+            "adapted": self.admitted.adapted.map(|adapted| adapted.to_string()),
+            "uses": self.component.uses.iter().map(|used| json!({ "interface": used.interface, "component": used.component })).collect::<Vec<_>>(),
             "needs": needs,
             "grants": grants,
             "unknown": self.imports.unknown,

@@ -209,7 +209,7 @@ fn own_program() -> Option<PathBuf> {
 }
 
 fn settings(options: &Up, app: AppSource, access: Option<AccessLog>) -> Result<Settings, Failure> {
-    let Process { admin, no_admin, drain, shards, memory, cache_dir, state_dir, .. } = &options.process;
+    let Process { admin, no_admin, drain, shards, memory, cache_dir, state_dir, aot_only, .. } = &options.process;
     if let Some(same) = admin.filter(|admin| admin.port() != 0 && options.listen.iter().any(|at| at.addr == *admin)) {
         return Err(Failure::usage(format!("--listen and --admin both say {same}; each needs an address of its own")));
     }
@@ -228,6 +228,7 @@ fn settings(options: &Up, app: AppSource, access: Option<AccessLog>) -> Result<S
         ..Settings::default()
     };
     settings.engine = engine(cache_dir.as_deref());
+    settings.engine.compile = !aot_only;
     if let Some(memory) = memory {
         settings.engine.memory = *memory;
     }

@@ -176,3 +176,23 @@ fn options_of_the_other_kind_are_refused_with_the_place_to_write_them() {
     }
     insta::assert_snapshot!("bare-with-manifest", text);
 }
+
+#[test]
+fn what_was_compiled_before_is_served_and_nothing_else() {
+    let folder = Folder::with(&manifest("app.wasm"));
+    folder.guest("p3/hello", "app.wasm");
+    let up = ["up", "--aot-only", "--cache-dir", "cache", "--listen", "127.0.0.1:0", "--no-admin"];
+    let refused = folder.run(&up).failed(1);
+    assert!(refused.contains("is not in the cache") && refused.contains("`coracle package compile`"), "{refused}");
+    let compile = ["package", "compile", "--cache-dir", "cache", "--json"];
+    let first = folder.run(&compile).json();
+    assert_eq!(first["components"][0]["was_there"], false);
+    assert_eq!(folder.run(&compile).json()["components"][0]["was_there"], true);
+    let server = Server::start(&folder, &["--aot-only", "--cache-dir", "cache"]);
+    assert_eq!(server.get("/"), (200, "hello\n".to_owned()));
+    server.stop();
+    // A command's code is another engine's.
+    folder.guest("p3/command", "job.wasm");
+    let text = folder.run(&["package", "compile", "job.wasm", "--cache-dir", "cache"]).ok();
+    assert!(text.starts_with("job  ") && text.contains(" of code, "), "{text}");
+}
