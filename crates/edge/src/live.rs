@@ -6,6 +6,7 @@ use crate::state::AppState;
 use crate::tunnel::Tunnels;
 use arc_swap::ArcSwap;
 use coracle_host::Engine;
+use coracle_telemetry::Telemetry;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -41,6 +42,8 @@ pub struct Live {
     pub tunnels: Tunnels,
     pub counts: Arc<Counts>,
     pub started: Instant,
+    /// What is measured and kept; `None` while telemetry is off.
+    pub telemetry: Option<Arc<Telemetry>>,
 }
 
 impl Live {

@@ -36,7 +36,7 @@ pub fn init(format: Format, level: &str, colour: bool) -> io::Result<Lines> {
         .log_internal_errors(false);
     let set = match format {
         Format::Text => builder.event_format(Text { colour }).try_init(),
-        Format::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        Format::Json(_) => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
     };
     // A test or an embedding program may have a log of its own.
     drop(set);

@@ -20,6 +20,7 @@ use crate::places::{Held, Places, Wait};
 use crate::plugin::Plugin;
 use crate::shelf::{Mapped, Shelf};
 use crate::trap::Scribe;
+use coracle_telemetry::Telemetry;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub images: u64,
     /// Components whose code is mapped at the same time; `None` is as many as the kernel has mappings for.
     pub most_images: Option<u32>,
+    /// Notes what guests do; `None` notes nothing.
+    pub telemetry: Option<Arc<Telemetry>>,
 }
 
 impl Default for Settings {
@@ -72,6 +75,7 @@ impl Default for Settings {
             compiler: None,
             images: machine::memory() / 4,
             most_images: None,
+            telemetry: None,
         }
     }
 }
@@ -165,6 +169,12 @@ impl Engine {
         Ok(engine)
     }
 
+    /// What notes the doings of guests.
+    #[must_use]
+    pub fn telemetry(&self) -> Option<&Arc<Telemetry>> {
+        self.0.settings.telemetry.as_ref()
+    }
+
     /// How long a guest computes before it lets its neighbours run.
     pub(crate) fn slice(&self) -> Duration {
         self.0.settings.slice
@@ -190,6 +200,19 @@ impl Engine {
 
     pub(crate) fn shelf(&self) -> &Arc<Shelf> {
         &self.0.shelf
+    }
+
+    /// Places for instances: how many are taken, and how many there are.
+    #[must_use]
+    pub fn slots(&self) -> (u32, u32) {
+        let most = self.0.settings.instances;
+        (most.saturating_sub(self.0.places.free()), most)
+    }
+
+    /// Bytes that instances and their buffers hold.
+    #[must_use]
+    pub fn memory_used(&self) -> u64 {
+        self.0.memory.used()
     }
 
     /// What is mapped at the moment.

@@ -1,5 +1,6 @@
 //! The data of a store: what one instance may reach. Made per instance from its [`Seed`], dropped with it.
 
+use crate::calls::{Calls, Function, HostCall};
 use crate::egress::{Outbound, Rules};
 use crate::grant::Grants;
 use crate::limits::Memory;
@@ -33,6 +34,7 @@ pub struct Guest {
     pub(crate) unseen_effects: bool,
     /// Several requests may run in the instance, each as a task of the runtime.
     pub(crate) concurrent: bool,
+    pub(crate) calls: Calls,
     grants: Arc<Grants>,
 }
 
@@ -43,13 +45,36 @@ impl Guest {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(usize::try_from(limits.request_headers).unwrap_or(usize::MAX));
         let tasks = Tasks::default();
-        Self { table, wasi, http, outbound, memory, tasks, unseen_effects: false, concurrent: true, grants }
+        Self {
+            table,
+            wasi,
+            http,
+            outbound,
+            memory,
+            tasks,
+            unseen_effects: false,
+            concurrent: true,
+            calls: Calls::default(),
+            grants,
+        }
     }
 
     /// Bytes of headers that the guest makes the host hold.
     pub(crate) fn fields(&mut self) -> u64 {
         let maps = self.table.iter_mut().filter_map(|entry| entry.downcast_ref::<FieldMap>());
         maps.flat_map(|map| map.iter()).map(|(name, value)| (name.as_str().len() + value.len()) as u64).sum()
+    }
+
+    /// Notes a call of the host that begins now; to be called on its entry.
+    #[must_use]
+    pub fn begin(&self, function: Function) -> HostCall {
+        self.calls.begin(function)
+    }
+
+    /// What notes the calls of this instance.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// The resolved grant of this type; `None` when it was not granted.

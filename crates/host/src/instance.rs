@@ -1,6 +1,7 @@
 //! Making instances: what is decided once per component ([`Blueprint`]) and what is made for each instance.
 
 use crate::blast::Blast;
+use crate::calls::{self, Calls};
 use crate::clock::polled_for;
 use crate::egress::{Outbound, Shared};
 use crate::engine::Engine;
@@ -22,6 +23,27 @@ use tokio::sync::Semaphore;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtxBuilder;
 
+/// What a component is and imports.
+#[derive(Clone, Debug, Default)]
+pub struct Card {
+    pub world: String,
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+    pub producers: Vec<String>,
+    /// Bytes of the component.
+    pub size: u64,
+    /// Each capability there is: whether it was granted, and which of its interfaces are imported.
+    pub capabilities: Vec<Capability>,
+}
+
+/// A capability as a component has it.
+#[derive(Clone, Debug)]
+pub struct Capability {
+    pub name: &'static str,
+    pub granted: bool,
+    pub imported: Vec<String>,
+}
+
 /// What all instances of a component have in common.
 pub(crate) struct Blueprint {
     pub(crate) name: Arc<str>,
@@ -32,6 +54,8 @@ pub(crate) struct Blueprint {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) plugins: Vec<(Arc<dyn Plugin>, Grant)>,
     pub(crate) grants: Arc<Grants>,
+    /// What it is and imports, for people.
+    pub(crate) card: Card,
     pub(crate) limits: Limits,
     pub(crate) lineage: Arc<Lineage>,
     /// What holds it to its CPU time a second.
@@ -62,6 +86,9 @@ impl Blueprint {
         let guest = self.guest(flights)?;
         let mut store = Store::new(self.engine.wasmtime(self.mode)?, guest);
         store.limiter(|guest| &mut guest.memory);
+        if !self.exclusive() && self.engine.telemetry().is_some() {
+            calls::watch(&mut store);
+        }
         store.set_hostcall_fuel(usize::try_from(self.limits.call_bytes).unwrap_or(usize::MAX));
         store.set_max_component_handles(self.limits.handles as usize);
         if let Some(table) = store.concurrent_resource_table() {
@@ -87,26 +114,28 @@ impl Blueprint {
 
     fn guest(&self, flights: &Flights) -> wasmtime::Result<Guest> {
         let mut seed = Seed { wasi: WasiCtxBuilder::new(), outbound: None, unseen_effects: false };
+        let tasks = Tasks::default();
         for (name, value) in &self.env {
             seed.wasi.env(name, value);
         }
-        seed.wasi.stdout(Stream::new(Arc::clone(&self.log), Which::Stdout, flights.clone()));
-        seed.wasi.stderr(Stream::new(Arc::clone(&self.log), Which::Stderr, flights.clone()));
+        seed.wasi.stdout(Stream::new(Arc::clone(&self.log), Which::Stdout, flights.clone(), tasks.seat().clone()));
+        seed.wasi.stderr(Stream::new(Arc::clone(&self.log), Which::Stderr, flights.clone(), tasks.seat().clone()));
         seed.wasi.max_random_size(MAX_RANDOM);
         for (plugin, grant) in &self.plugins {
             plugin.seed(grant, &mut seed)?;
         }
-        let tasks = Tasks::default();
         let shared = Shared {
             client: self.engine.client(),
             places: Arc::clone(&self.outbound_places),
             denied: Arc::clone(&self.denied),
             component: Arc::clone(&self.name),
         };
-        let outbound = Outbound::new(shared, seed.outbound, tasks.effects());
+        let calls = Calls::new(self.engine.telemetry(), &self.name, tasks.seat());
+        let outbound = Outbound::new(shared, seed.outbound, tasks.effects(), calls.clone());
         let memory = Memory::new(self.limits.memory, Arc::clone(&self.memory_total), self.engine.memory());
         let mut guest = Guest::new(seed.wasi.build(), outbound, memory, Arc::clone(&self.grants), &self.limits);
         guest.tasks = tasks;
+        guest.calls = calls;
         guest.unseen_effects = seed.unseen_effects;
         guest.concurrent = self.mode == Mode::Concurrent;
         Ok(guest)

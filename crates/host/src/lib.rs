@@ -8,6 +8,7 @@
 
 mod blast;
 mod body;
+mod calls;
 mod clock;
 mod code;
 mod compile;
@@ -40,11 +41,13 @@ mod trap;
 mod worker;
 
 pub use body::{Body, BodyError, Request, Response, empty, full};
+pub use calls::{Calls, Ended, Function, HostCall};
 pub use compiler::compile_child;
 pub use engine::{Engine, EngineError, Settings};
 pub use failure::{Cause, Failure};
 pub use grant::{Grant, Grants};
 pub use guest::{Guest, Seed};
+pub use instance::{Capability, Card};
 pub use link::{LoadError, Missing};
 pub use meter::Meter;
 pub use mode::Mode;

@@ -12,12 +12,12 @@ use crate::engine::Engine;
 use crate::failure::{Blame, Cause, Failure, Stage};
 use crate::flight::Job;
 use crate::grant::Grants;
-use crate::instance::Blueprint;
+use crate::instance::{Blueprint, Card};
 use crate::lane::Lineage;
 use crate::limits::{Allowance, Budget, Gate};
 use crate::link::{self, LoadError};
 use crate::logs::Log;
-use crate::meter::Meter;
+use crate::meter::{Meter, Moment};
 use crate::mode::Mode;
 use crate::plugin::Note;
 use crate::shelf::{Asked, Shelved};
@@ -28,6 +28,7 @@ use crate::{Request, Response};
 use coracle_artifact::World;
 use coracle_manifest::Limits;
 use coracle_telemetry::RequestId;
+use coracle_telemetry::metrics::names::Name;
 use futures::FutureExt as _;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -60,6 +61,8 @@ pub struct Status {
     pub replayed: u64,
     /// Its code is mapped: it has been called, or was loaded to stay.
     pub mapped: bool,
+    /// Instances that exist, those that are just being made included.
+    pub live: usize,
 }
 
 /// The guests of one component. Copies share them.
@@ -110,11 +113,13 @@ impl Pool {
             None => (Wasm::held(admitted), Arc::clone(&spec.name)),
         };
         let recipe = Recipe { wasm, mode, core_instances: admitted.core_instances, unoffered: link::unoffered(&spec) };
-        let log = Arc::new(Log::new(Arc::clone(&name), spec.limits.log_bytes));
+        let log = Arc::new(Log::new(Arc::clone(&name), spec.limits.log_bytes, engine.telemetry()));
         let allowance = allowance(&spec.limits);
         let mut grants = Grants::default();
         spec.grants.iter().for_each(|(_, grant)| grants.push(grant));
+        let card = link::card(&spec);
         let blueprint = Blueprint {
+            card,
             engine: engine.clone(),
             mode,
             several: matches!(admitted.world, World::HttpService03 { .. }),
@@ -153,6 +158,18 @@ impl Pool {
         &self.0.blueprint.name
     }
 
+    /// What the component is and imports.
+    #[must_use]
+    pub fn card(&self) -> &Card {
+        &self.0.blueprint.card
+    }
+
+    /// Its limits.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.blueprint.limits
+    }
+
     /// What the pool is doing right now.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -165,6 +182,7 @@ impl Pool {
             collateral,
             replayed,
             mapped: self.0.slot.is_mapped(),
+            live: (MAX_WORKERS as usize).saturating_sub(self.0.blueprint.workers.available_permits()),
         }
     }
 
@@ -181,6 +199,7 @@ impl Pool {
             );
         }
         let Call { request, id, meter, keep } = call;
+        meter.mark(Moment::Called);
         let mut request = request;
         let shared = !self.0.blueprint.exclusive();
         let blast = &self.0.blueprint.blast;
@@ -190,6 +209,9 @@ impl Pool {
             let place = match self.0.gate.enter().await {
                 Ok(place) => place,
                 Err(cause) => {
+                    if let Some(telemetry) = self.0.blueprint.engine.telemetry() {
+                        telemetry.metrics.add(Name::Limit, &[self.name(), "queue"], 1.0);
+                    }
                     let detail = format!("`{}` is busy: {} requests are running", self.name(), limits.concurrency);
                     return Err(Failure::new(Stage::Admit, Blame::Limit, cause, detail).with_request(request));
                 }

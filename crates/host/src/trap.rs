@@ -168,6 +168,25 @@ pub(crate) fn cause(error: &wasmtime::Error) -> String {
     }
 }
 
+/// The kind of a trap in figures: of a closed set.
+pub(crate) fn kind(error: &wasmtime::Error) -> &'static str {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => "unreachable",
+        Some(Trap::MemoryOutOfBounds) => "memory_out_of_bounds",
+        Some(Trap::StackOverflow) => "stack_overflow",
+        Some(Trap::IntegerOverflow) => "integer_overflow",
+        Some(Trap::IntegerDivisionByZero) => "division_by_zero",
+        Some(Trap::BadSignature) => "bad_signature",
+        Some(Trap::TableOutOfBounds) => "table_out_of_bounds",
+        Some(Trap::IndirectCallToNull) => "call_to_null",
+        Some(Trap::BadConversionToInteger) => "bad_conversion",
+        Some(Trap::CannotEnterComponent) => "cannot_enter",
+        Some(_) => "_OTHER",
+        None if error.is::<wasmtime_wasi::I32Exit>() => "exit",
+        None => "host_error",
+    }
+}
+
 /// One function on the guest's stack, the innermost first; `None` for one without a name.
 struct Step {
     name: Option<String>,

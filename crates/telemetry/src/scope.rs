@@ -187,6 +187,11 @@ impl Scope {
         }
     }
 
+    /// Writes the headers of the request itself as it goes on to `span`: what its caller said is ours to replace.
+    pub fn hand_on(&self, span: SpanId, headers: &mut HeaderMap) {
+        Parent { trace: self.trace, span, sampled: self.sampled }.set(headers, self.state.as_deref());
+    }
+
     /// Takes what was noted.
     #[must_use]
     pub fn take(&self) -> Calls {

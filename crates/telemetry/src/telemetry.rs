@@ -4,17 +4,19 @@
 use crate::context::{self, Parent};
 use crate::export::settings::{Exemplars, Propagate};
 use crate::export::{self, Export, Look, NotStarted};
-use crate::id::{RequestId, TraceId};
+use crate::id::{RequestId, SpanId, TraceId};
 use crate::kept::Kept;
 use crate::log::{Log, Source};
 use crate::metrics::Metrics;
 use crate::metrics::names::Name;
-use crate::otlp::Resource;
+use crate::otlp::{Origin, Resource};
 use crate::record::Record;
 use crate::sample::Sampler;
 use crate::scope::Scope;
+use crate::span::Span;
 use crate::store::{Room, Store};
 use http::HeaderMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -22,42 +24,31 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct Telemetry {
     pub metrics: Arc<Metrics>,
     pub store: Store,
-    pub resource: Resource,
-    /// Our own `service.name`.
-    pub service: Arc<str>,
+    /// Whose telemetry it is, once that is known.
+    named: OnceLock<Named>,
+    given: Vec<(String, String)>,
     sampler: Sampler,
     propagate: Propagate,
     exemplars: Exemplars,
     budget: usize,
     began: Instant,
     export: OnceLock<Export>,
+    seed: u128,
+    fresh: AtomicU64,
 }
 
-/// What is not said by the standard variables.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The service's name when the variables name none: the app's.
-    pub service: String,
-    pub room: Room,
-    /// Requests that take this long are kept.
-    pub slow: Duration,
-    /// Calls of a request that are kept whole.
-    pub budget: usize,
+/// A process's name for others.
+struct Named {
+    resource: Resource,
+    /// Whose spans those are that belong to no request: ours.
+    origin: Arc<Origin>,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self { service: "coracle".to_owned(), room: Room::default(), slow: Duration::from_secs(1), budget: 128 }
-    }
-}
-
-impl Telemetry {
-    /// Sends nothing yet.
-    #[must_use]
-    pub fn new(settings: &export::settings::Settings, options: Options) -> Self {
-        let mut resource = settings.resource.clone();
+impl Named {
+    fn new(given: &[(String, String)], app: &str) -> Self {
+        let mut resource = given.to_vec();
         if !resource.iter().any(|(key, _)| key == "service.name") {
-            resource.insert(0, ("service.name".to_owned(), options.service));
+            resource.insert(0, ("service.name".to_owned(), app.to_owned()));
         }
         for (key, value) in [
             ("telemetry.sdk.name", "coracle".to_owned()),
@@ -68,18 +59,66 @@ impl Telemetry {
             resource.push((key.to_owned(), value));
         }
         let service = resource.iter().find(|(key, _)| key == "service.name").map_or("coracle", |(_, name)| name);
+        let origin = Arc::new(Origin { service: Arc::from(service), attributes: Vec::new() });
+        Self { resource: resource.into(), origin }
+    }
+}
+
+/// What is not said by the standard variables.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub room: Room,
+    /// Requests that take this long are kept.
+    pub slow: Duration,
+    /// Calls of a request that are kept whole.
+    pub budget: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { room: Room::default(), slow: Duration::from_secs(1), budget: 128 }
+    }
+}
+
+impl Telemetry {
+    /// Sends nothing yet.
+    #[must_use]
+    pub fn new(settings: &export::settings::Settings, options: Options) -> Self {
         Self {
             metrics: Arc::default(),
             store: Store::new(options.room),
-            service: Arc::from(service),
+            seed: u128::from(crate::span::nanos(SystemTime::now())) << 32 | u128::from(std::process::id()),
+            fresh: AtomicU64::new(0),
+            named: OnceLock::new(),
+            given: settings.resource.clone(),
             sampler: Sampler::new(settings.rule, settings.by_parent, options.slow),
             propagate: settings.propagate,
             exemplars: settings.exemplars,
             budget: options.budget,
             began: Instant::now(),
             export: OnceLock::new(),
-            resource: resource.into(),
         }
+    }
+
+    /// Gives it the app's name, which counts where the variables name no service. Only the first name counts.
+    pub fn name(&self, app: &str) {
+        self.named.get_or_init(|| Named::new(&self.given, app));
+    }
+
+    fn named(&self) -> &Named {
+        self.named.get_or_init(|| Named::new(&self.given, "coracle"))
+    }
+
+    /// Whose telemetry it is: `service.name` and what else is known.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        &self.named().resource
+    }
+
+    /// Our own `service.name`.
+    #[must_use]
+    pub fn service(&self) -> &Arc<str> {
+        &self.named().origin.service
     }
 
     /// Begins to send what the settings say; `look` gives all figures.
@@ -87,7 +126,7 @@ impl Telemetry {
     /// # Errors
     /// When a target can't be used, or the thread does not start.
     pub fn export(&self, settings: &export::settings::Settings, look: Look) -> Result<(), NotStarted> {
-        let settings = export::settings::Settings { resource: self.resource.to_vec(), ..settings.clone() };
+        let settings = export::settings::Settings { resource: self.resource().to_vec(), ..settings.clone() };
         if let Some(export) = Export::start(&settings, &self.metrics, look)? {
             let _ = self.export.set(export);
         }
@@ -140,6 +179,32 @@ impl Telemetry {
         }
         let bytes = kept.weight();
         self.store.requests.push(kept, bytes);
+    }
+
+    /// The id of a trace that no request began.
+    #[must_use]
+    pub fn fresh_trace(&self) -> TraceId {
+        TraceId::of(self.fresh())
+    }
+
+    /// The id of a span that belongs to no request.
+    #[must_use]
+    pub fn fresh_span(&self) -> SpanId {
+        SpanId::nth(self.fresh(), 0)
+    }
+
+    /// A number that no other process is likely to have.
+    fn fresh(&self) -> RequestId {
+        let n = u128::from(self.fresh.fetch_add(1, Relaxed)) << 64;
+        RequestId(self.seed ^ n)
+    }
+
+    /// Keeps and sends a span that belongs to no request.
+    pub fn orphan(&self, span: Span) {
+        if let Some(export) = self.export.get() {
+            export.span(&span);
+        }
+        self.store.receive(&self.named().origin, span);
     }
 
     /// Keeps and sends a line. What came by OTLP is kept only: its sender may send it on itself.

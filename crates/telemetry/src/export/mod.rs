@@ -39,10 +39,17 @@ pub type Look = Arc<dyn Fn() -> Snapshot + Send + Sync>;
 
 /// The way out for what is kept.
 pub struct Export {
-    spans: Option<Arc<Queue<Arc<Kept>>>>,
+    spans: Option<Arc<Queue<Item>>>,
     lines: Option<Arc<Queue<Arc<Log>>>>,
     metrics: Arc<Metrics>,
     stop: Arc<Stop>,
+}
+
+/// What the queue of spans holds.
+enum Item {
+    Request(Arc<Kept>),
+    /// Of no request.
+    Span(Box<Span>),
 }
 
 /// Asks the thread to send what is left and end.
@@ -104,7 +111,7 @@ impl Export {
                 tokio::join!(
                     async {
                         if let (Some(sender), Some(queue)) = (&traces, &spans) {
-                            let message = |kept: &[Arc<Kept>]| common.spans(kept);
+                            let message = |items: &[Item]| common.spans(items);
                             common.drain(queue, sender, span_delay, ("traces", message)).await;
                         }
                     },
@@ -138,9 +145,18 @@ impl Export {
     pub fn request(&self, kept: &Arc<Kept>) {
         if let Some(queue) = &self.spans {
             let items = kept.calls.len() + 3;
-            if !queue.push(Arc::clone(kept), items, kept.weight()) {
+            if !queue.push(Item::Request(Arc::clone(kept)), items, kept.weight()) {
                 self.lost("traces", items);
             }
+        }
+    }
+
+    /// Adds a span that belongs to no request.
+    pub fn span(&self, span: &Span) {
+        if let Some(queue) = &self.spans
+            && !queue.push(Item::Span(Box::new(span.clone())), 1, span.weight())
+        {
+            self.lost("traces", 1);
         }
     }
 
@@ -179,9 +195,13 @@ pub enum NotStarted {
 }
 
 impl Common {
-    /// Spans of requests as one message, within the limits.
-    fn spans(&self, kept: &[Arc<Kept>]) -> otlp::proto::Traces {
-        let mut spans: Vec<Span> = kept.iter().flat_map(|kept| kept.spans()).collect();
+    /// Spans as one message, within the limits.
+    fn spans(&self, items: &[Item]) -> otlp::proto::Traces {
+        let of = |item: &Item| match item {
+            Item::Request(kept) => kept.spans(),
+            Item::Span(span) => vec![Span::clone(span)],
+        };
+        let mut spans: Vec<Span> = items.iter().flat_map(of).collect();
         spans.iter_mut().for_each(|span| limit(span, &self.limits));
         otlp::traces(&self.resource, &spans)
     }

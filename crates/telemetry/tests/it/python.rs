@@ -41,10 +41,10 @@ fn python_reads_what_we_write() {
     let kept = telemetry.store.requests.after(0, 9).remove(0).1;
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: Vec<u8>| std::fs::write(dir.path().join(name), bytes).unwrap();
-    let traces = otlp::traces(&telemetry.resource, &kept.spans());
+    let traces = otlp::traces(telemetry.resource(), &kept.spans());
     write("traces.bin", traces.encode_to_vec());
     write("traces.json", serde_json::to_vec(&traces).unwrap());
-    let metrics = otlp::metrics(&telemetry.resource, &telemetry.metrics.snapshot(), false);
+    let metrics = otlp::metrics(telemetry.resource(), &telemetry.metrics.snapshot(), false);
     write("metrics.bin", metrics.encode_to_vec());
     let line = Log {
         time: 5,
@@ -57,7 +57,7 @@ fn python_reads_what_we_write() {
         span: Some(kept.record.span_id),
         attributes: vec![],
     };
-    write("logs.bin", otlp::logs(&telemetry.resource, &[Arc::new(line)]).encode_to_vec());
+    write("logs.bin", otlp::logs(telemetry.resource(), &[Arc::new(line)]).encode_to_vec());
     let script = r#"
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as t
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as m
@@ -151,7 +151,7 @@ open("logs.bin", "wb").write(logs.SerializeToString())
     let received = telemetry.store.received.after(0, 9);
     assert_eq!(received.len(), 2);
     assert_eq!(received[0].1.span, received[1].1.span, "both encodings say the same");
-    let trace = telemetry.store.trace(received[0].1.span.trace, &telemetry.service).unwrap();
+    let trace = telemetry.store.trace(received[0].1.span.trace, telemetry.service()).unwrap();
     assert_eq!((&*trace.spans[0].service, trace.spans[0].duration_us), ("web", 2e6));
     assert_eq!(trace.logs[0].body, "oh");
 }

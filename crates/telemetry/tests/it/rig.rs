@@ -15,8 +15,9 @@ pub fn settings(variables: &[(&str, &str)]) -> (Settings, Vec<String>) {
 pub fn telemetry(variables: &[(&str, &str)]) -> (Arc<Telemetry>, Settings) {
     let (settings, complaints) = settings(variables);
     assert!(complaints.is_empty(), "{complaints:?}");
-    let options = Options { service: "shop".to_owned(), ..Options::default() };
-    (Arc::new(Telemetry::new(&settings, options)), settings)
+    let telemetry = Telemetry::new(&settings, Options::default());
+    telemetry.name("shop");
+    (Arc::new(telemetry), settings)
 }
 
 /// A good request of a component.

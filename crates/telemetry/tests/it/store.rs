@@ -66,9 +66,9 @@ fn a_trace_is_put_together() {
         span: None,
         attributes: vec![],
     });
-    let trace = telemetry.store.trace(kept.record.trace_id, &telemetry.service).unwrap();
+    let trace = telemetry.store.trace(kept.record.trace_id, telemetry.service()).unwrap();
     assert_eq!((trace.spans.len(), trace.requests.len(), trace.logs.len(), trace.partial), (5, 1, 1, false));
-    let rows = telemetry.store.traces(10, &telemetry.service);
+    let rows = telemetry.store.traces(10, telemetry.service());
     assert_eq!((rows.len(), rows[0].name.as_str(), rows[0].spans), (1, "GET /orders/{id}", 3));
     let lines = telemetry.store.find_logs(&Logs::parse(&format!("request={}", kept.record.id)).unwrap());
     assert_eq!(lines.len(), 1);
