@@ -22,6 +22,7 @@ const COMPONENTS: usize = 500;
 pub fn export(live: &Arc<Live>, settings: &Settings) -> Result<(), NotStarted> {
     let (Some(telemetry), Some(asked)) = (&live.telemetry, &settings.telemetry) else { return Ok(()) };
     telemetry.name(&live.state.load().app.name);
+    crate::logging::keep(telemetry);
     let (weak, metrics) = (Arc::downgrade(live), Arc::clone(&telemetry.metrics));
     let look = move || match weak.upgrade() {
         Some(live) => live.telemetry.as_ref().map_or_else(|| metrics.snapshot(), |telemetry| now(&live, telemetry)),

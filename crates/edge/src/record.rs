@@ -8,7 +8,7 @@ use crate::running::One;
 use crate::state::AppState;
 use bytes::Bytes;
 use coracle_host::{Body, BodyError, Failure, Meter, Response};
-use coracle_telemetry::{AccessLog, Outcome, Record, RequestId, Scope, SpanId, Telemetry, TraceId};
+use coracle_telemetry::{AccessLog, Outcome, Record, RequestId, SpanId, Telemetry, TraceId};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, StatusCode};
 use http_body::{Frame, SizeHint};
@@ -112,11 +112,6 @@ impl Armed {
 
     pub fn id(&self) -> RequestId {
         self.record.id
-    }
-
-    /// Where the request stands in its trace; `None` while telemetry is off.
-    pub fn scope(&self) -> Option<&Scope> {
-        self.meter.scope()
     }
 
     /// What the host measures for this request.

@@ -12,7 +12,7 @@ use crate::guest::Guest;
 use crate::roots::{Seat, Sitting};
 use coracle_telemetry::metrics::names::Name;
 use coracle_telemetry::span::{Kind, Span, Status};
-use coracle_telemetry::{Attribute, Open, Telemetry, TraceId, Value};
+use coracle_telemetry::{Attribute, Open, Scope, Telemetry, TraceId, Value};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -98,9 +98,17 @@ impl Calls {
         })))
     }
 
-    /// The request that is calling; only on entry of a host call.
-    pub(crate) fn caller(&self) -> Option<Sitting> {
-        self.0.as_ref()?.seat.get()
+    /// Looks at the scope of the request that is calling, if that is known; only on entry of a host call.
+    pub fn with_scope<T>(&self, look: impl FnOnce(&Scope) -> T) -> Option<T> {
+        let sitting = self.0.as_ref()?.seat.get()?;
+        sitting.meter.scope().map(look)
+    }
+
+    /// Keeps a span whose request is not known as one of the instance.
+    pub fn orphan(&self, span: Span) {
+        if let Some(noting) = &self.0 {
+            noting.orphan(span);
+        }
     }
 
     /// What this process measures and keeps; `None` while telemetry is off.
@@ -113,6 +121,23 @@ impl Calls {
     #[must_use]
     pub fn component(&self) -> Option<&Arc<str>> {
         self.0.as_ref().map(|noting| &noting.component)
+    }
+}
+
+impl Noting {
+    /// The trace of what belongs to no request.
+    fn trace(&self) -> TraceId {
+        *self.trace.get_or_init(|| self.telemetry.fresh_trace())
+    }
+
+    fn orphan(&self, mut span: Span) {
+        if self.orphans.fetch_add(1, Relaxed) >= ORPHANS {
+            return;
+        }
+        span.trace = self.trace();
+        span.set("wasm.component.name", &self.component);
+        span.set("coracle.caller", "instance");
+        self.telemetry.orphan(span);
     }
 }
 
@@ -196,17 +221,18 @@ impl Started {
                     scope.close(*open, name, ended != Ended::Well, fill);
                 }
             }
-            None if noting.orphans.fetch_add(1, Relaxed) < ORPHANS => {
+            None => {
                 let start = coracle_telemetry::span::nanos(time);
                 let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                let trace = *noting.trace.get_or_init(|| noting.telemetry.fresh_trace());
                 let id = noting.telemetry.fresh_span();
-                let mut span = fill(Span::new(trace, id, name, Kind::Client, (start, start.saturating_add(took))));
-                span.set("wasm.component.name", &noting.component);
-                span.set("coracle.caller", "instance");
-                noting.telemetry.orphan(span);
+                noting.orphan(fill(Span::new(
+                    noting.trace(),
+                    id,
+                    name,
+                    Kind::Client,
+                    (start, start.saturating_add(took)),
+                )));
             }
-            None => {}
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::machine;
 use crate::mode::Mode;
 use crate::places::{Held, Places, Wait};
 use crate::plugin::Plugin;
+use crate::profile::{Profile, Profiler};
 use crate::shelf::{Mapped, Shelf};
 use crate::trap::Scribe;
 use coracle_telemetry::Telemetry;
@@ -120,6 +121,16 @@ struct Shared {
     ticker: Arc<Ticker>,
     janitor: mpsc::Sender<Box<dyn Send>>,
     instances_made: AtomicU64,
+    profiler: Profiler,
+}
+
+/// A profile that is being taken; ends also when whoever asked for it has gone away.
+struct Taking<'a>(&'a Profiler);
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 impl Engine {
@@ -147,6 +158,7 @@ impl Engine {
             ticker,
             janitor: janitor().map_err(EngineError::Thread)?,
             instances_made: AtomicU64::new(0),
+            profiler: Profiler::default(),
         })))
     }
 
@@ -200,6 +212,21 @@ impl Engine {
 
     pub(crate) fn shelf(&self) -> &Arc<Shelf> {
         &self.0.shelf
+    }
+
+    pub(crate) fn profiler(&self) -> &Profiler {
+        &self.0.profiler
+    }
+
+    /// Samples for so long where guests compute; `None` when a profile is being taken already.
+    pub async fn profile(&self, time: Duration) -> Option<Profile> {
+        if !self.0.profiler.begin() {
+            return None;
+        }
+        let slice = u64::try_from(self.slice().as_millis()).unwrap_or(1).max(1);
+        let taking = Taking(&self.0.profiler);
+        tokio::time::sleep(time).await;
+        Some(taking.0.end(slice))
     }
 
     /// Places for instances: how many are taken, and how many there are.

@@ -4,6 +4,7 @@ use crate::calls::{Calls, Function, HostCall};
 use crate::egress::{Outbound, Rules};
 use crate::grant::Grants;
 use crate::limits::Memory;
+use crate::logs::Voice;
 use crate::roots::Tasks;
 use coracle_manifest::Limits;
 use std::any::Any;
@@ -35,6 +36,7 @@ pub struct Guest {
     /// Several requests may run in the instance, each as a task of the runtime.
     pub(crate) concurrent: bool,
     pub(crate) calls: Calls,
+    pub(crate) voice: Option<Voice>,
     grants: Arc<Grants>,
 }
 
@@ -55,6 +57,7 @@ impl Guest {
             unseen_effects: false,
             concurrent: true,
             calls: Calls::default(),
+            voice: None,
             grants,
         }
     }
@@ -69,6 +72,12 @@ impl Guest {
     #[must_use]
     pub fn begin(&self, function: Function) -> HostCall {
         self.calls.begin(function)
+    }
+
+    /// What the guest says to its log by an interface of its own.
+    #[must_use]
+    pub fn voice(&self) -> Option<&Voice> {
+        self.voice.as_ref()
     }
 
     /// What notes the calls of this instance.

@@ -10,7 +10,7 @@ use crate::grant::{Grant, Grants};
 use crate::guest::{Guest, Seed};
 use crate::lane::{Lineage, turn};
 use crate::limits::{Allowance, Budget, Memory};
-use crate::logs::{Log, Stream, Which};
+use crate::logs::{Log, Stream, Voice, Which};
 use crate::mode::Mode;
 use crate::plugin::Plugin;
 use crate::roots::Tasks;
@@ -99,7 +99,9 @@ impl Blueprint {
         let (lineage, slice) = (Arc::clone(&self.lineage), self.engine.slice() / 2);
         let (engine, memory) = (self.engine.clone(), self.limits.memory);
         store.set_epoch_deadline(1);
+        let name = Arc::clone(&self.name);
         store.epoch_deadline_callback(move |mut store| {
+            engine.profiler().sample(&name, &store);
             if polled_for() < slice {
                 return Ok(UpdateDeadline::Continue(1));
             }
@@ -135,6 +137,7 @@ impl Blueprint {
         let memory = Memory::new(self.limits.memory, Arc::clone(&self.memory_total), self.engine.memory());
         let mut guest = Guest::new(seed.wasi.build(), outbound, memory, Arc::clone(&self.grants), &self.limits);
         guest.tasks = tasks;
+        guest.voice = Some(Voice::new(Arc::clone(&self.log), flights.clone(), guest.tasks.seat().clone()));
         guest.calls = calls;
         guest.unseen_effects = seed.unseen_effects;
         guest.concurrent = self.mode == Mode::Concurrent;

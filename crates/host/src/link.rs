@@ -80,7 +80,9 @@ pub(crate) fn card(spec: &Spec) -> Card {
     let imports: Vec<String> = names(&spec.component.imports);
     let capability = |(plugin, grant): &(Arc<dyn Plugin>, Grant)| {
         let offers = |import: &&String| {
-            let of = |one: &crate::plugin::Interface| same_interface(import, one.name);
+            let of = |one: &crate::plugin::Interface| {
+                one.ungranted != Ungranted::Harmless && same_interface(import, one.name)
+            };
             plugin.interfaces().iter().any(of)
         };
         let imported = imports.iter().filter(offers).cloned().collect();
@@ -91,7 +93,12 @@ pub(crate) fn card(spec: &Spec) -> Card {
         capabilities: spec.grants.iter().map(capability).collect(),
         imports,
         exports: names(&spec.component.exports),
-        producers: spec.component.producers.iter().map(|tool| format!("{} {}", tool.name, tool.version).trim_end().to_owned()).collect(),
+        producers: spec
+            .component
+            .producers
+            .iter()
+            .map(|tool| format!("{} {}", tool.name, tool.version).trim_end().to_owned())
+            .collect(),
         size: spec.component.size,
     }
 }

@@ -9,7 +9,7 @@ use crate::meter::Meter;
 use crate::roots::{Seat, Sitting};
 use bytes::Bytes;
 use coracle_telemetry::metrics::names::Name;
-use coracle_telemetry::{RequestId, Severity, Source, Telemetry, span};
+use coracle_telemetry::{Attribute, RequestId, Severity, Source, Telemetry, span};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -68,38 +68,82 @@ impl Log {
         if line.is_empty() || !self.admit(line.len()) {
             return;
         }
-        let text = String::from_utf8_lossy(line);
+        let source = match stream {
+            Which::Stdout => Source::Stdout,
+            Which::Stderr => Source::Stderr,
+        };
+        self.write((source, Severity::Info), &String::from_utf8_lossy(line), whose, Vec::new());
+    }
+
+    /// Writes a line that may be written, and keeps it.
+    fn write(
+        &self,
+        (source, severity): (Source, Severity),
+        text: &str,
+        whose: Option<&Whose>,
+        attributes: Vec<Attribute>,
+    ) {
         // Control characters of a guest must not steer the operator's terminal.
         let text: String = text.chars().filter(|c| !c.is_control() || *c == '\t').collect();
         let component = &*self.component;
-        let (stream, source) = match stream {
-            Which::Stdout => ("stdout", Source::Stdout),
-            Which::Stderr => ("stderr", Source::Stderr),
-        };
+        let stream = source.name();
         let place = whose.and_then(|whose| whose.meter.as_ref()?.scope().map(|scope| (scope.trace, scope.current())));
-        match (whose, place) {
-            (Some(Whose { request, .. }), Some((trace_id, span_id))) => {
-                tracing::info!(target: "guest", component, stream, %request, %trace_id, %span_id, "{text}");
-            }
-            (Some(Whose { request, .. }), None) => {
-                tracing::info!(target: "guest", component, stream, %request, "{text}");
-            }
-            (None, _) => tracing::info!(target: "guest", component, stream, "{text}"),
+        let request = whose.map(|whose| tracing::field::display(whose.request));
+        let trace_id = place.map(|(trace, _)| tracing::field::display(trace));
+        let span_id = place.map(|(_, span)| tracing::field::display(span));
+        macro_rules! say {
+            ($level:ident) => {
+                tracing::$level!(target: "guest", component, stream, request, trace_id, span_id, "{text}")
+            };
+        }
+        match severity {
+            Severity::Trace => say!(trace),
+            Severity::Debug => say!(debug),
+            Severity::Info => say!(info),
+            Severity::Warn => say!(warn),
+            Severity::Error | Severity::Fatal => say!(error),
         }
         if let Some(telemetry) = &self.telemetry {
             telemetry.metrics.add(Name::LogLines, &[component, source.name()], 1.0);
             telemetry.log(coracle_telemetry::Log {
                 time: span::nanos(SystemTime::now()),
-                severity: Severity::Info,
+                severity,
                 source,
                 body: text.into_boxed_str(),
                 name: Some(Arc::clone(&self.component)),
                 request: whose.map(|whose| whose.request),
                 trace: place.map(|(trace, _)| trace),
                 span: place.map(|(_, span)| span),
-                attributes: Vec::new(),
+                attributes,
             });
         }
+    }
+}
+
+/// What a guest says to its log by an interface of its own, at the rate of its standard output. Copies are cheap.
+#[derive(Clone)]
+pub struct Voice {
+    log: Arc<Log>,
+    flights: Flights,
+    seat: Seat,
+}
+
+impl Voice {
+    pub(crate) fn new(log: Arc<Log>, flights: Flights, seat: Seat) -> Self {
+        Self { log, flights, seat }
+    }
+
+    /// Says a line of the calling request; only on entry of a host call.
+    pub fn say(&self, severity: Severity, text: &str, attributes: Vec<Attribute>) {
+        let text = text.get(..text.floor_char_boundary(LINE_MAX)).unwrap_or(text);
+        if !self.log.admit(text.len()) {
+            return;
+        }
+        let whose = match self.seat.get() {
+            Some(Sitting { request, meter }) => Some(Whose { request, meter: Some(meter) }),
+            None => self.flights.only().map(|(request, meter)| Whose { request, meter: Some(meter) }),
+        };
+        self.log.write((Source::Guest, severity), text, whose.as_ref(), attributes);
     }
 }
 

@@ -5,11 +5,20 @@ mod config;
 mod files;
 mod http;
 pub mod kv;
+mod logging;
+mod otel;
 
 use coracle_host::Plugin;
 use std::sync::Arc;
 
 /// Every plugin of this build.
 pub fn all() -> Vec<Arc<dyn Plugin>> {
-    vec![Arc::new(config::Config), Arc::new(files::Files), Arc::new(http::Http), Arc::new(kv::KeyValue)]
+    vec![
+        Arc::new(config::Config),
+        Arc::new(files::Files),
+        Arc::new(http::Http),
+        Arc::new(kv::KeyValue),
+        Arc::new(logging::Logging),
+        Arc::new(otel::Otel),
+    ]
 }

@@ -178,7 +178,7 @@ impl Telemetry {
             export.request(&kept);
         }
         let bytes = kept.weight();
-        self.store.requests.push(kept, bytes);
+        self.store.requests.push(kept, bytes, scope.now());
     }
 
     /// The id of a trace that no request began.

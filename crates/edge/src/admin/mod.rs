@@ -120,7 +120,7 @@ impl Admin {
                 Ok(self.reload(id).await)
             }
             "/metrics" => self.metrics(request),
-            path if path.starts_with("/api/") => self.api(request, &host),
+            path if path.starts_with("/api/") => self.api(request, &host).await,
             path if get => assets::find(path, request.headers()).ok_or(Refusal::NotFound),
             _ => Err(Refusal::NotFound),
         }
@@ -143,7 +143,7 @@ impl Admin {
     }
 
     /// What is kept, for whoever has the token.
-    fn api(&self, request: &http::Request<Incoming>, host: &Authority) -> Result<Response, Refusal> {
+    async fn api(&self, request: &http::Request<Incoming>, host: &Authority) -> Result<Response, Refusal> {
         self.may_change(request, host)?;
         if request.method() != Method::GET {
             return Err(Refusal::MethodNotAllowed("GET".to_owned()));
@@ -156,6 +156,12 @@ impl Admin {
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             return Ok(response);
+        }
+        if path == "/api/profile" {
+            let seconds = query.number("seconds", 10).map_err(bad)?.clamp(1, 300);
+            let profile = self.live.engine.profile(Duration::from_secs(seconds as u64)).await;
+            let profile = profile.ok_or_else(|| Refusal::Unreadable("a profile is being taken already".to_owned()))?;
+            return Ok(json(StatusCode::OK, &profile));
         }
         match api::answer(&self.live, telemetry, path, query).map_err(bad)? {
             None | Some(serde_json::Value::Null) => Err(Refusal::NotFound),

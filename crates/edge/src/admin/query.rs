@@ -26,9 +26,4 @@ impl Query<'_> {
             Some((_, value)) => value.parse().map_err(|_| Bad(format!("`{key}={value}`: a number is expected"))),
         }
     }
-
-    /// The text of a key.
-    pub fn text(&self, key: &str) -> Option<String> {
-        pairs(self.0).find(|(name, value)| name == key && !value.is_empty()).map(|(_, value)| value)
-    }
 }

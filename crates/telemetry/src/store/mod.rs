@@ -127,14 +127,14 @@ impl Store {
 
     /// Keeps a line.
     pub fn log(&self, log: Arc<Log>) {
-        let bytes = log.weight();
-        self.logs.push(log, bytes);
+        let (bytes, at) = (log.weight(), log.time);
+        self.logs.push(log, bytes, at);
     }
 
     /// Keeps somebody's span.
     pub fn receive(&self, origin: &Arc<Origin>, span: Span) {
-        let bytes = span.weight();
-        self.received.push(Arc::new(Received { origin: Arc::clone(origin), span }), bytes);
+        let (bytes, at) = (span.weight(), span.end);
+        self.received.push(Arc::new(Received { origin: Arc::clone(origin), span }), bytes, at);
     }
 }
 

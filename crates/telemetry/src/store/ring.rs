@@ -26,7 +26,15 @@ pub struct Ring<T> {
 }
 
 #[repr(align(128))]
-struct Heap<T>(Mutex<Vec<(Arc<T>, usize)>>);
+struct Heap<T>(Mutex<Vec<Thing<T>>>);
+
+/// A thing on its way into the ring.
+struct Thing<T> {
+    thing: Arc<T>,
+    bytes: usize,
+    /// When it was there, in nanoseconds since 1970.
+    at: u64,
+}
 
 struct Kept<T> {
     things: VecDeque<(u64, Arc<T>, usize)>,
@@ -46,15 +54,15 @@ impl<T> Ring<T> {
         Self { heaps, kept: Mutex::new(kept), lost: AtomicU64::new(0) }
     }
 
-    /// Adds a thing of this many bytes.
-    pub fn push(&self, thing: Arc<T>, bytes: usize) {
+    /// Adds a thing of this many bytes that was there at this time, in nanoseconds since 1970.
+    pub fn push(&self, thing: Arc<T>, bytes: usize, at: u64) {
         let Some(heap) = self.heaps.get(thread()) else { return };
         let mut heap = heap.0.lock().unwrap_or_else(PoisonError::into_inner);
         if heap.len() >= MOST {
             self.lost.fetch_add(1, Relaxed);
             return;
         }
-        heap.push((thing, bytes));
+        heap.push(Thing { thing, bytes, at });
         if heap.len() >= BATCH {
             match self.kept.try_lock() {
                 Ok(mut kept) => kept.take(&mut heap),
@@ -113,16 +121,19 @@ impl<T> Ring<T> {
     /// The ring with all heaps taken in.
     fn settled(&self) -> MutexGuard<'_, Kept<T>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = Vec::new();
         for heap in &self.heaps {
-            kept.take(&mut heap.0.lock().unwrap_or_else(PoisonError::into_inner));
+            all.append(&mut heap.0.lock().unwrap_or_else(PoisonError::into_inner));
         }
+        all.sort_by_key(|thing| thing.at);
+        kept.take(&mut all);
         kept
     }
 }
 
 impl<T> Kept<T> {
-    fn take(&mut self, heap: &mut Vec<(Arc<T>, usize)>) {
-        for (thing, bytes) in heap.drain(..) {
+    fn take(&mut self, heap: &mut Vec<Thing<T>>) {
+        for Thing { thing, bytes, .. } in heap.drain(..) {
             self.things.push_back((self.next, thing, bytes));
             self.next += 1;
             self.bytes += bytes;
@@ -156,7 +167,7 @@ mod tests {
     #[test]
     fn the_newest_stay() {
         let ring = Ring::new(3, 1000);
-        (0..10).for_each(|n| ring.push(Arc::new(n), 1));
+        (0..10).for_each(|n| ring.push(Arc::new(n), 1, 0));
         let mut seen = Vec::new();
         ring.newest(|number, thing| {
             seen.push((number, **thing));
@@ -164,7 +175,7 @@ mod tests {
         });
         assert_eq!(seen, [(10, 9), (9, 8), (8, 7)]);
         assert_eq!(ring.size(), (3, 3));
-        ring.push(Arc::new(99), 999);
+        ring.push(Arc::new(99), 999, 0);
         assert_eq!(ring.size(), (2, 1000), "bytes are bounded too");
         assert_eq!(ring.get(11).as_deref(), Some(&99));
         assert_eq!(ring.get(3), None);
@@ -176,7 +187,7 @@ mod tests {
         let mut last = 0;
         let mut seen = Vec::new();
         for n in 0..200 {
-            ring.push(Arc::new(n), 1);
+            ring.push(Arc::new(n), 1, 0);
             if n % 7 == 0 {
                 for (number, thing) in ring.after(last, 100) {
                     last = number;
@@ -191,10 +202,10 @@ mod tests {
     #[test]
     fn who_pushes_never_waits_for_who_reads() {
         let ring = Ring::new(10 * MOST, usize::MAX);
-        ring.push(Arc::new(0), 1);
+        ring.push(Arc::new(0), 1, 0);
         ring.newest(|_, _| {
             std::thread::scope(|scope| {
-                scope.spawn(|| (0..MOST + 5).for_each(|n| ring.push(Arc::new(n), 1)));
+                scope.spawn(|| (0..MOST + 5).for_each(|n| ring.push(Arc::new(n), 1, 0)));
             });
             false
         });

@@ -43,7 +43,7 @@ function tiles(data) {
   const failed = recent.flatMap((point) => Object.values(point.routes)).reduce((sum, red) => sum + red.errors, 0);
   return [
     tile("Requests", rate(last(rates)), "/s", spark(rates, { errors: failing, height: 40, label: "requests a second over the last ten minutes" }), `${data.total.toLocaleString("en")} since the start`),
-    tile("Errors", percent(failed, total), "of the last minute", spark(failing, { height: 40, tone: "bad", label: "errors a second over the last ten minutes" }), "Answers of 500 and more, and requests without an answer"),
+    tile("Errors", percent(failed, total), "last minute", spark(failing, { height: 40, tone: "bad", label: "errors a second over the last ten minutes" }), "Answers of 500 and more, and requests without an answer"),
     tile("95 % are faster than", seconds(last(p95)), "", spark(p95, { height: 40, tone: "info", label: "95th percentile over the last ten minutes" }), "Of the slowest route, as far as the buckets tell"),
     tile("Guest CPU", (last(cpu) ?? 0).toFixed(2), "cores", spark(cpu, { height: 40, tone: "violet", label: "CPU time of guests over the last ten minutes" }), "CPU seconds of guests in each second"),
     tile("Running now", count(data.running), data.running === 1 ? "request" : "requests", h("p", { class: "note" }, `${count(used)} of ${count(most)} instance slots taken`), ""),

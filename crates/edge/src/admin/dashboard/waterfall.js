@@ -15,6 +15,12 @@ export function tone(span, own) {
   return "guest";
 }
 
+/** The name of a span, with whom it calls where the name alone says little. */
+export function label(span) {
+  const to = span.kind === "client" && span.attributes["server.address"];
+  return to ? `${span.name} ${span.attributes["coracle.upstream"] ?? `${to}:${span.attributes["server.port"] ?? ""}`}` : span.name;
+}
+
 /** Spans in the order of a tree, with depth; those whose parent is not here are roots. */
 export function tree(spans) {
   const ids = new Set(spans.map((span) => span.id));
@@ -59,7 +65,7 @@ function detail(span) {
   return h(
     "div",
     { class: "detail" },
-    h("h3", {}, span.name, h("small", {}, ` ${us(span.duration_us)} · ${span.kind} · ${span.service}`)),
+    h("h3", {}, label(span), h("small", {}, ` ${us(span.duration_us)} · ${span.kind} · ${span.service}`)),
     span.error !== null ? h("p", { class: "error" }, span.error || "ended with an error") : null,
     rows.length ? h("dl", {}, rows.map(([key, of]) => [h("dt", {}, key), h("dd", {}, value(key, of))])) : null,
     span.events.length
@@ -109,13 +115,13 @@ export function waterfall(trace, own) {
     const row = h(
       "button",
       { type: "button", class: ["span", span.error !== null && "failed"], onclick: () => show(span, row) },
-      h("span", { class: "what", style: { "padding-left": `${depth * 14}px` } }, h("i", { class: ["mark", tone(span, own)] }), h("span", {}, span.name), span.service !== own ? h("small", {}, span.service) : null),
+      h("span", { class: "what", style: { "padding-left": `${depth * 14}px` } }, h("i", { class: ["mark", tone(span, own)] }), h("span", {}, label(span)), span.service !== own ? h("small", {}, span.service) : null),
       h("span", { class: "track" }, h("span", { class: ["bar", tone(span, own)], style: { left: `${left}%`, width: `${width}%` } }), h("span", { class: ["took", left + width > 82 && "before"], style: left + width > 82 ? { right: `${100 - left}%` } : { left: `${left + width}%` } }, us(span.duration_us))),
     );
     return row;
   };
   const body = h("div", { class: "spans" }, all.slice(0, 1000).map(line));
-  const widest = all.find(({ span }) => span.error !== null) ?? all[0];
+  const widest = all.find(({ span, depth }) => span.error !== null && depth > 0) ?? all[0];
   const first = all.indexOf(widest);
   if (widest) show(widest.span, body.children[first]);
   body.addEventListener("keydown", (event) => {
