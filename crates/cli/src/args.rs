@@ -329,7 +329,15 @@ pub struct Process {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     Text,
+    /// One JSON object a line, with our own field names
     Json,
+    /// The same with the names of the Elastic Common Schema
+    Ecs,
+    Datadog,
+    /// As Node's logger pino writes them
+    Pino,
+    /// OpenTelemetry's data model for logs
+    Otel,
 }
 
 #[derive(Debug, Args)]

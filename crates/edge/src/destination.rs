@@ -56,7 +56,13 @@ impl Destination {
 
 impl Component {
     async fn call(&self, call: Call) -> Result<Response, Failure> {
-        let Call { request, id, meter, keep, depth, .. } = call;
+        let Call { mut request, id, meter, keep, depth, .. } = call;
+        // Who isn't traced and brought no trace along is spared the header.
+        if let Some(scope) = meter.scope()
+            && (scope.sampled || scope.parent.is_some())
+        {
+            scope.hand_on(scope.invoke(), request.headers_mut());
+        }
         Box::pin(self.pool.call(coracle_host::Call { request, id, meter, keep, depth, onward: None })).await
     }
 }

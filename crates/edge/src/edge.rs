@@ -9,6 +9,7 @@
 use crate::admin::{self, Admin};
 use crate::chain::chain;
 use crate::door::Door;
+use crate::figures;
 use crate::folder::{self, Folder};
 use crate::listen::{self, ListenError};
 use crate::live::{Live, Reload, Reloaded};
@@ -24,6 +25,8 @@ use crate::tunnel::Tunnels;
 use crate::watch::Files;
 use arc_swap::ArcSwap;
 use coracle_host::{Engine, EngineError, Note, Resources};
+use coracle_telemetry::export::NotStarted;
+use coracle_telemetry::{Options, Telemetry};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
@@ -47,6 +50,8 @@ pub enum StartError {
     Tls(#[from] TlsError),
     #[error("the admin listener does not start")]
     Admin(#[source] io::Error),
+    #[error("telemetry can't be sent")]
+    Export(#[source] NotStarted),
     #[error("a thread does not start")]
     Thread(#[source] io::Error),
 }
@@ -167,6 +172,8 @@ impl Drop for Edge {
     }
 }
 
+/// How long what is left to be exported may take at the end.
+const LAST_EXPORT: Duration = Duration::from_secs(3);
 /// How long requests on a replaced state keep its processes and instances, at most.
 const RELEASE: Duration = Duration::from_secs(5);
 
@@ -198,7 +205,9 @@ struct Hub {
 }
 
 impl Hub {
-    async fn start(settings: Settings, reloads: mpsc::Receiver<Reload>) -> Result<(Self, Started), StartError> {
+    async fn start(mut settings: Settings, reloads: mpsc::Receiver<Reload>) -> Result<(Self, Started), StartError> {
+        let telemetry = settings.telemetry.as_ref().filter(|telemetry| !telemetry.disabled);
+        settings.engine.telemetry = telemetry.map(|telemetry| Arc::new(Telemetry::new(telemetry, Options::default())));
         let shard_count = settings.shard_count();
         let tls = settings.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
         let bound = settings.listen.iter().map(|at| bind(&settings, at, shard_count)).collect::<Result<Vec<_>, _>>()?;
@@ -217,7 +226,9 @@ impl Hub {
             tls,
             sockets: Mutex::default(),
             started: Instant::now(),
+            telemetry: settings.engine.telemetry.clone(),
         });
+        figures::export(&live, &settings).map_err(StartError::Export)?;
         let (asking, hears) = mpsc::channel(16);
         let reloads = merged(reloads, hears);
         // Whatever has been started ends when the rest can't be.
@@ -426,6 +437,9 @@ impl Hub {
         tokio::select! {
             _ = futures::future::join_all(pools.iter().map(|pool| Box::pin(pool.drained()))) => {}
             () = now.cancelled() => {}
+        }
+        if let Some(telemetry) = live.telemetry.clone() {
+            let _ = tokio::task::spawn_blocking(move || telemetry.end(LAST_EXPORT)).await;
         }
         live.stop.cancel();
         let supervisors = std::mem::take(&mut self.supervisors);

@@ -43,7 +43,7 @@ struct Way {
 #[derive(Default)]
 pub struct Told {
     /// Who answered in place of the first, and why.
-    pub fell_back: Option<(Arc<str>, String)>,
+    pub fell_back: Option<(Arc<str>, Failure)>,
     /// Why nobody did.
     pub failure: Option<Failure>,
 }
@@ -116,7 +116,7 @@ impl Way {
         let answer = match self.try_end(first, request, fallback.is_some()).await {
             Err(mut failure) => match (fallback, failure.request.take()) {
                 (Some(fallback), Some(request)) if failure.blame != Blame::Client => {
-                    self.tell(|told| told.fell_back = Some((fallback.name(), failure.detail)));
+                    self.tell(|told| told.fell_back = Some((fallback.name(), failure)));
                     self.try_end(fallback, *request, false).await
                 }
                 _ => Err(failure),

@@ -7,6 +7,7 @@ use crate::tls::Tls;
 use crate::tunnel::Tunnels;
 use arc_swap::ArcSwap;
 use coracle_host::Engine;
+use coracle_telemetry::Telemetry;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -45,6 +46,8 @@ pub struct Live {
     /// Copies of the listening sockets, for a successor; given up when the drain begins.
     pub sockets: Mutex<Vec<std::net::TcpListener>>,
     pub started: Instant,
+    /// What is measured and kept; `None` while telemetry is off.
+    pub telemetry: Option<Arc<Telemetry>>,
 }
 
 impl Live {

@@ -15,7 +15,7 @@ use crate::state::{AppState, LoadedComponent, LoadedUpstream, Released, Route};
 use crate::static_files::StaticFiles;
 use crate::supervise::Watched;
 use crate::tunnel::Tunnels;
-use crate::upstream::{Timeouts, Upstream};
+use crate::upstream::{Behind, Timeouts, Upstream};
 use coracle_artifact::{Admitted, Digest};
 use coracle_host::{Check, Checked, Engine, Grant, Job, Later, Neighbours, Note, Plugin, Pool, Resources, Spec, Use};
 use coracle_manifest::value::{Node, Value};
@@ -372,7 +372,8 @@ impl Loader {
             let watched = upstream.command.is_some() || upstream.health.is_some();
             let first = if watched { Health::Starting } else { Health::Ready };
             let (sender, health) = Watch::new(first, upstream.command.is_some());
-            match Upstream::new(upstream, self.shards, self.timeouts, health, self.tunnels.clone()) {
+            let behind = Behind { tunnels: self.tunnels.clone(), telemetry: self.engine.telemetry().cloned() };
+            match Upstream::new(upstream, self.shards, self.timeouts, health, behind) {
                 Ok(made) => {
                     if watched {
                         unwatched.push(Watched { spec: spec.clone(), health: sender });

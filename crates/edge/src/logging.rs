@@ -5,7 +5,11 @@
 //! steer a terminal: control characters are spelled out, and lines of our own that go on are marked. A log that can't be written
 //! is lost, and never ends the process.
 
-use coracle_telemetry::{AccessLog, Format, Lines};
+mod kept;
+
+pub(crate) use kept::keep;
+
+use coracle_telemetry::{AccessLog, Fields, Format, Lines};
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io;
@@ -14,7 +18,9 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Sets up the log of the process. `level` is a filter as in `RUST_LOG` ("info", "coracle_edge=debug"); one that can't be
 /// read counts as "info". A second call changes nothing. Lines leave by a thread of their own: what is returned can wait for
@@ -25,8 +31,7 @@ use tracing_subscriber::registry::LookupSpan;
 pub fn init(format: Format, level: &str, colour: bool) -> io::Result<Lines> {
     let lines = Lines::to(io::stderr(), AccessLog::notice(format))?;
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let layer = tracing_subscriber::fmt::layer()
         .with_writer({
             let lines = lines.clone();
             move || lines.clone()
@@ -34,9 +39,14 @@ pub fn init(format: Format, level: &str, colour: bool) -> io::Result<Lines> {
         .with_ansi(colour)
         // It reports a failed write with `eprintln!`, which panics when standard error is what failed.
         .log_internal_errors(false);
+    let registry = tracing_subscriber::registry().with(filter).with(kept::Keep);
     let set = match format {
-        Format::Text => builder.event_format(Text { colour }).try_init(),
-        Format::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        Format::Text => registry.with(layer.event_format(Text { colour })).try_init(),
+        Format::Json(Fields::Coracle) => {
+            let json = layer.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            registry.with(json).try_init()
+        }
+        Format::Json(fields) => registry.with(layer.event_format(kept::Json(fields))).try_init(),
     };
     // A test or an embedding program may have a log of its own.
     drop(set);
@@ -59,7 +69,7 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut fields = Fields::default();
+        let mut fields = Said::default();
         event.record(&mut fields);
         let target = event.metadata().target();
         if matches!(target, "guest" | "upstream") {
@@ -107,12 +117,12 @@ fn cut(text: &str) -> &str {
 
 /// The fields of one event as text.
 #[derive(Default)]
-struct Fields {
+struct Said {
     message: String,
     others: Vec<(&'static str, String)>,
 }
 
-impl Fields {
+impl Said {
     /// Removes and returns the first of these that is there.
     fn take(&mut self, names: &[&str]) -> Option<String> {
         let position = self.others.iter().position(|(key, _)| names.contains(key))?;
@@ -120,7 +130,7 @@ impl Fields {
     }
 }
 
-impl Visit for Fields {
+impl Visit for Said {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
             value.clone_into(&mut self.message);

@@ -7,10 +7,10 @@ use crate::chain::chain;
 use crate::running::One;
 use crate::state::AppState;
 use bytes::Bytes;
-use coracle_host::{Body, BodyError, Meter, Response};
-use coracle_telemetry::{AccessLog, Outcome, Record, RequestId};
+use coracle_host::{Body, BodyError, Failure, Meter, Response};
+use coracle_telemetry::{AccessLog, Outcome, Record, RequestId, SpanId, Telemetry, TraceId};
 use http::header::CONTENT_LENGTH;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use std::pin::Pin;
@@ -29,6 +29,8 @@ pub struct Sink {
     pub access: Option<AccessLog>,
     pub tap: Option<Tap>,
     pub counts: Arc<Counts>,
+    /// Measures, keeps and sends what requests leave behind; `None` while telemetry is off.
+    pub telemetry: Option<Arc<Telemetry>>,
 }
 
 /// What has been served since the start.
@@ -61,14 +63,26 @@ pub struct Head {
     pub path: String,
 }
 
+/// Where a request comes from.
+pub struct From {
+    pub sink: Arc<Sink>,
+    pub state: Arc<AppState>,
+    pub running: One,
+}
+
 impl Armed {
     /// Starts the clock. Until a response is there the request counts as abandoned by its client.
-    pub fn new(id: RequestId, head: Head, sink: Arc<Sink>, state: Arc<AppState>, running: One) -> Self {
+    pub fn new(id: RequestId, head: Head, headers: &HeaderMap, from: From) -> Self {
+        let From { sink, state, running } = from;
         sink.counts.running.fetch_add(1, Relaxed);
         let Head { method, host, path } = head;
+        let (started, time) = (Instant::now(), SystemTime::now());
+        let scope = sink.telemetry.as_ref().map(|telemetry| telemetry.scope(id, headers, (started, time)));
         let record = Record {
             id,
-            time: SystemTime::now(),
+            trace_id: scope.as_ref().map_or_else(|| TraceId::of(id), |scope| scope.trace),
+            span_id: SpanId::nth(id, 0),
+            time,
             method,
             host,
             path,
@@ -78,6 +92,7 @@ impl Armed {
             status: 0,
             outcome: Outcome::ClientGone,
             error: None,
+            error_type: None,
             bytes_in: 0,
             bytes_out: 0,
             head: Duration::ZERO,
@@ -86,8 +101,8 @@ impl Armed {
         };
         Self {
             record,
-            started: Instant::now(),
-            meter: Arc::default(),
+            started,
+            meter: Arc::new(scope.map_or_else(Meter::default, |scope| Meter::of(scope, started))),
             bytes_in: Arc::default(),
             sink,
             _state: state,
@@ -110,14 +125,17 @@ impl Armed {
     }
 
     /// The first destination could not answer; another one is asked.
-    pub fn fell_back(&mut self, to: Arc<str>, error: String) {
+    pub fn fell_back(&mut self, to: Arc<str>, failure: Failure) {
         self.record.fallback_from = self.record.destination.replace(to);
-        self.record.error = Some(error);
+        self.record.error = Some(failure.detail);
+        self.record.error_type = Some(failure.cause.name());
     }
 
     /// No destination could answer.
-    pub fn failed(&mut self, error: String) {
+    pub fn failed(&mut self, failure: &Failure) {
+        let error = failure.detail.clone();
         self.record.outcome = Outcome::Failed;
+        self.record.error_type = Some(failure.cause.name());
         self.record.error = Some(match self.record.error.take() {
             Some(first) => format!("{first}; then: {error}"),
             None => error,
@@ -163,6 +181,34 @@ impl Drop for Armed {
         if let Some(tap) = &self.sink.tap {
             tap(&self.record);
         }
+        if let (Some(telemetry), Some(scope)) = (&self.sink.telemetry, self.meter.scope()) {
+            telemetry.ended(taken(&mut self.record), scope);
+        }
+    }
+}
+
+/// The record, which nobody reads any more.
+fn taken(record: &mut Record) -> Record {
+    Record {
+        method: std::mem::take(&mut record.method),
+        host: std::mem::take(&mut record.host),
+        path: std::mem::take(&mut record.path),
+        route: record.route.take(),
+        destination: record.destination.take(),
+        fallback_from: record.fallback_from.take(),
+        error: record.error.take(),
+        id: record.id,
+        trace_id: record.trace_id,
+        span_id: record.span_id,
+        time: record.time,
+        status: record.status,
+        outcome: record.outcome,
+        error_type: record.error_type,
+        bytes_in: record.bytes_in,
+        bytes_out: record.bytes_out,
+        head: record.head,
+        duration: record.duration,
+        run: record.run,
     }
 }
 

@@ -31,6 +31,11 @@ pub enum Refusal {
     Forbidden(&'static str),
     /// One request too many of this client; how long to wait.
     TooMany(Duration),
+    /// An admin call whose query or body can't be understood; the text says why.
+    Unreadable(String),
+    /// A body of a kind that is not taken, or too large; likewise.
+    UnknownType(String),
+    TooLarge(String),
     /// The process is shutting down.
     Closing,
 }
@@ -39,6 +44,9 @@ pub enum Refusal {
 pub fn refused(refusal: &Refusal, id: RequestId) -> Response {
     match refusal {
         Refusal::BadRequest(why) => problem(StatusCode::BAD_REQUEST, "bad-request", why, id),
+        Refusal::Unreadable(why) => problem(StatusCode::BAD_REQUEST, "bad-request", why, id),
+        Refusal::UnknownType(why) => problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unknown-type", why, id),
+        Refusal::TooLarge(why) => problem(StatusCode::PAYLOAD_TOO_LARGE, "too-large", why, id),
         Refusal::NotFound => problem(StatusCode::NOT_FOUND, "not-found", "nothing answers at this address", id),
         Refusal::UnknownHost => {
             let text = "no app answers for this host: of the apps here, NAME answers for the hosts NAME and NAME.*";

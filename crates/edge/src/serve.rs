@@ -7,7 +7,7 @@ use crate::call::{Answer, Call};
 use crate::destination::Destination;
 use crate::forward::{self, Peer};
 use crate::links::{self, End};
-use crate::record::{Armed, Head, Sink};
+use crate::record::{Armed, From, Head, Sink};
 use crate::respond::{self, Refusal};
 use crate::running::Running;
 use crate::state::AppState;
@@ -54,7 +54,9 @@ pub async fn serve(state: Arc<AppState>, connection: Connection, request: http::
         host: host.as_ref().map(|host| host.host().to_ascii_lowercase()).unwrap_or_default(),
         path: request.uri().path().to_owned(),
     };
-    let mut record = Armed::new(id, head, Arc::clone(&connection.sink), Arc::clone(&state), connection.running.one());
+    let from =
+        From { sink: Arc::clone(&connection.sink), state: Arc::clone(&state), running: connection.running.one() };
+    let mut record = Armed::new(id, head, request.headers(), from);
     let answer = match host.and_then(|host| admit(request, host, &connection, &record)) {
         Ok(request) => answer(&state, &connection, request, &mut record).await,
         Err(refusal) => Ok(Answer::Refused(refusal)),
@@ -64,7 +66,7 @@ pub async fn serve(state: Arc<AppState>, connection: Connection, request: http::
         Ok(Answer::Refused(refusal)) => respond::refused(&refusal, id),
         Err(failure) => {
             tell(&failure, id);
-            record.failed(failure.detail.clone());
+            record.failed(&failure);
             respond::failed(&failure, id)
         }
     };
@@ -116,7 +118,7 @@ async fn answer(
     match (plan.fallback, failure.request.take()) {
         (Some(fallback), Some(request)) if !is_the_clients(&failure) => {
             tell(&failure, record.id());
-            record.fell_back(fallback.name(), failure.detail);
+            record.fell_back(fallback.name(), failure);
             check_limits(fallback, &request)?;
             fallback.call(call(*request, false, record)).await
         }

@@ -85,6 +85,8 @@ pub struct Settings {
     /// Open at the same time, over all shards. For further ones those are closed that have been idle longest; when none is
     /// idle, they wait.
     pub max_connections: usize,
+    /// What the standard `OTEL_*` variables say; `None` is no telemetry at all.
+    pub telemetry: Option<coracle_telemetry::export::settings::Settings>,
 }
 
 impl Default for Settings {
@@ -111,6 +113,7 @@ impl Default for Settings {
             header_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             max_connections: 10_000,
+            telemetry: Some(coracle_telemetry::export::settings::Settings::read(&|_| None).0),
         }
     }
 }
@@ -125,7 +128,8 @@ impl Settings {
     }
 
     pub(crate) fn sink(&self) -> Sink {
-        Sink { access: self.access.clone(), tap: self.tap.clone(), ..Sink::default() }
+        let telemetry = self.engine.telemetry.clone();
+        Sink { access: self.access.clone(), tap: self.tap.clone(), telemetry, ..Sink::default() }
     }
 }
 

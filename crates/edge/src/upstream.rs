@@ -9,9 +9,10 @@ use crate::chain::chain;
 use crate::forward;
 use crate::health::{Health, Watch};
 use crate::lent::{Lender, Lent, lend};
+use crate::noted::{Noted, To};
 use crate::tunnel::{Place, Tunnels};
 use coracle_host::{BodyError, Cause, Failure, Response, empty};
-use coracle_telemetry::{Blame, Stage};
+use coracle_telemetry::{Blame, Stage, Telemetry};
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, StatusCode, Uri, Version, request};
@@ -51,6 +52,14 @@ pub struct Upstream {
     health: Watch,
     timeouts: Timeouts,
     tunnels: Tunnels,
+    telemetry: Option<Arc<Telemetry>>,
+}
+
+/// What upstreams share with the rest of the process.
+#[derive(Clone)]
+pub struct Behind {
+    pub tunnels: Tunnels,
+    pub telemetry: Option<Arc<Telemetry>>,
 }
 
 /// What `Upstream::new` can't work with.
@@ -72,8 +81,9 @@ impl Upstream {
         shards: usize,
         timeouts: Timeouts,
         health: Watch,
-        tunnels: Tunnels,
+        behind: Behind,
     ) -> Result<Self, BadUpstream> {
+        let Behind { tunnels, telemetry } = behind;
         let uri: Uri = spec.url.as_str().parse().map_err(|_| BadUpstream::Url(spec.url.clone()))?;
         let parts = uri.into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
@@ -81,7 +91,16 @@ impl Upstream {
         };
         let clients =
             (0..shards.max(1)).map(|_| client(timeouts.connect)).collect::<Result<_, _>>().map_err(BadUpstream::Tls)?;
-        Ok(Self { name: Arc::from(spec.name.as_str()), scheme, authority, clients, health, timeouts, tunnels })
+        Ok(Self {
+            name: Arc::from(spec.name.as_str()),
+            scheme,
+            authority,
+            clients,
+            health,
+            timeouts,
+            tunnels,
+            telemetry,
+        })
     }
 
     pub fn name(&self) -> &Arc<str> {
@@ -107,8 +126,24 @@ impl Upstream {
     /// # Errors
     /// When there is no response's head; see [`Cause`].
     pub async fn call(&self, call: Call) -> Result<Response, Failure> {
-        let Call { request, shard, place, .. } = call;
-        let (parts, mut body) = request.into_parts();
+        let meter = Arc::clone(&call.meter);
+        let noted = self.telemetry.as_ref().zip(meter.scope()).map(|(telemetry, scope)| {
+            let to = To { name: &self.name, authority: &self.authority, telemetry };
+            Noted::begin(scope, to, call.request.method())
+        });
+        let outcome = self.pass(call, noted.as_ref()).await;
+        if let (Some(noted), Some(scope)) = (noted, meter.scope()) {
+            noted.end(scope, &outcome);
+        }
+        outcome
+    }
+
+    async fn pass(&self, call: Call, noted: Option<&Noted<'_>>) -> Result<Response, Failure> {
+        let Call { request, shard, place, meter, .. } = call;
+        let (mut parts, mut body) = request.into_parts();
+        if let (Some(noted), Some(scope)) = (noted, meter.scope()) {
+            noted.hand_on(scope, &mut parts.headers);
+        }
         if let Err(reason) = self.health.ready(START_WAIT).await {
             let failure = self.failure(Stage::Connect, Cause::Unreachable, &reason);
             return Err(failure.with_request(http::Request::from_parts(parts, body)));

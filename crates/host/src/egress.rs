@@ -20,6 +20,7 @@ mod tests;
 pub use address::Addresses;
 pub use rules::{Decision, Reach, Rule, RuleError, Rules};
 
+use crate::calls::{Calls, Ended, Function, HostCall};
 use crate::neighbours::{MAX_DEPTH, Neighbours};
 use crate::pool::{Call, Pool};
 use bytes::Bytes;
@@ -126,12 +127,13 @@ pub struct Outbound {
     effects: Arc<AtomicU64>,
     /// How many components called each other to get here.
     depth: u32,
+    calls: Calls,
 }
 
 impl Outbound {
     /// Without rules every request is denied. `effects` belongs to the instance.
-    pub(crate) fn new(shared: Shared, rules: Option<Arc<Rules>>, effects: Arc<AtomicU64>) -> Self {
-        Self { shared, rules, effects, depth: 0 }
+    pub(crate) fn new(shared: Shared, rules: Option<Arc<Rules>>, effects: Arc<AtomicU64>, calls: Calls) -> Self {
+        Self { shared, rules, effects, calls, depth: 0 }
     }
 
     pub(crate) fn depth(&self) -> u32 {
@@ -174,14 +176,20 @@ impl WasiHttpHooks for Outbound {
 
     fn send_request(
         &mut self,
-        request: http::Request<WasiBody>,
+        mut request: http::Request<WasiBody>,
         options: Option<RequestOptions>,
         _processed: Transmission,
     ) -> Box<dyn Future<Output = Sent> + Send> {
+        let mut call = self.calls.begin(SEND);
+        describe(&mut call, &request);
         let reach = match self.admit(request.method(), request.uri()) {
             Ok(reach) => reach,
-            Err(error) => return Box::new(std::future::ready(Err(error))),
+            Err(error) => {
+                call.end(ended(&error));
+                return Box::new(std::future::ready(Err(error)));
+            }
         };
+        call.pass_on(request.headers_mut());
         if !request.method().is_safe() {
             self.effects.fetch_add(1, Relaxed);
         }
@@ -190,7 +198,16 @@ impl WasiHttpHooks for Outbound {
         }
         let exchange = Exchange { shared: self.shared.clone(), reach, options: options.unwrap_or_default() };
         Box::new(async move {
-            let response = exchange.run(request).await?;
+            let response = exchange.run(request).await;
+            match &response {
+                Ok(response) => {
+                    let status = response.status();
+                    call.set("http.response.status_code", status.as_u16());
+                    call.end(if status.as_u16() >= 400 { Ended::Badly("status") } else { Ended::Well });
+                }
+                Err(error) => call.end(ended(error)),
+            }
+            let response = response?;
             // The pool drives the connection; nothing is left for the guest's store to drive.
             let done: Transmission = Box::new(std::future::ready(Ok(())));
             Ok((response, done))
@@ -214,6 +231,39 @@ async fn inside(neighbour: Pool, request: http::Request<WasiBody>, depth: u32, o
             Err(failure.cause.as_error())
         }
         Err(_) => Err(Error::ConnectionReadTimeout),
+    }
+}
+
+/// The call of a guest that sends a request.
+const SEND: Function = Function { grant: "http", interface: "wasi:http/client", name: "send", span: "HTTP" };
+
+/// By the semantic conventions for HTTP clients. Neither path nor query are told: they may hold secrets of others.
+fn describe(call: &mut HostCall, request: &http::Request<WasiBody>) {
+    if !call.is_noted() {
+        return;
+    }
+    let method = coracle_telemetry::method(request.method());
+    call.rename(if method == "_OTHER" { "HTTP".to_owned() } else { method.to_owned() });
+    call.set("http.request.method", method);
+    let uri = request.uri();
+    if let Some(host) = uri.host() {
+        call.set("server.address", host.to_owned());
+    }
+    let https = uri.scheme_str() != Some("http");
+    call.set("server.port", uri.port_u16().unwrap_or(if https { 443 } else { 80 }));
+    call.set("url.scheme", if https { "https" } else { "http" });
+}
+
+fn ended(error: &Error) -> Ended {
+    match error {
+        Error::HttpRequestDenied | Error::DestinationIpProhibited => Ended::Denied,
+        Error::ConnectionTimeout => Ended::Badly("connect_timeout"),
+        Error::ConnectionReadTimeout => Ended::Badly("read_timeout"),
+        Error::ConnectionLimitReached => Ended::Badly("connection_limit"),
+        Error::ConnectionRefused => Ended::Badly("refused"),
+        Error::DnsError { .. } => Ended::Badly("dns"),
+        Error::HttpRequestUriInvalid | Error::HttpRequestMethodInvalid => Ended::Badly("invalid"),
+        _ => Ended::Badly("_OTHER"),
     }
 }
 

@@ -20,9 +20,11 @@ use crate::mode::Mode;
 use crate::neighbours::MAX_DEPTH;
 use crate::places::{Held, Places, Wait};
 use crate::plugin::Plugin;
+use crate::profile::{Profile, Profiler};
 use crate::shelf::{Mapped, Shelf};
 use crate::trap::Scribe;
 use coracle_artifact::Admitted;
+use coracle_telemetry::Telemetry;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -62,6 +64,8 @@ pub struct Settings {
     pub images: u64,
     /// Components whose code is mapped at the same time; `None` is as many as the kernel has mappings for.
     pub most_images: Option<u32>,
+    /// Notes what guests do; `None` notes nothing.
+    pub telemetry: Option<Arc<Telemetry>>,
 }
 
 impl Default for Settings {
@@ -78,6 +82,7 @@ impl Default for Settings {
             compile: true,
             images: machine::memory() / 4,
             most_images: None,
+            telemetry: None,
         }
     }
 }
@@ -124,6 +129,16 @@ struct Shared {
     ticker: Arc<Ticker>,
     janitor: mpsc::Sender<Box<dyn Send>>,
     instances_made: AtomicU64,
+    profiler: Profiler,
+}
+
+/// A profile that is being taken; ends also when whoever asked for it has gone away.
+struct Taking<'a>(&'a Profiler);
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 impl Engine {
@@ -152,6 +167,7 @@ impl Engine {
             ticker,
             janitor: janitor().map_err(EngineError::Thread)?,
             instances_made: AtomicU64::new(0),
+            profiler: Profiler::default(),
         })))
     }
 
@@ -186,6 +202,12 @@ impl Engine {
         Ok((self.0.cache.find(runtime, &wasm)?.bytes(), known))
     }
 
+    /// What notes the doings of guests.
+    #[must_use]
+    pub fn telemetry(&self) -> Option<&Arc<Telemetry>> {
+        self.0.settings.telemetry.as_ref()
+    }
+
     /// How long a guest computes before it lets its neighbours run.
     pub(crate) fn slice(&self) -> Duration {
         self.0.settings.slice
@@ -211,6 +233,34 @@ impl Engine {
 
     pub(crate) fn shelf(&self) -> &Arc<Shelf> {
         &self.0.shelf
+    }
+
+    pub(crate) fn profiler(&self) -> &Profiler {
+        &self.0.profiler
+    }
+
+    /// Samples for so long where guests compute; `None` when a profile is being taken already.
+    pub async fn profile(&self, time: Duration) -> Option<Profile> {
+        if !self.0.profiler.begin() {
+            return None;
+        }
+        let slice = u64::try_from(self.slice().as_millis()).unwrap_or(1).max(1);
+        let taking = Taking(&self.0.profiler);
+        tokio::time::sleep(time).await;
+        Some(taking.0.end(slice))
+    }
+
+    /// Places for instances: how many are taken, and how many there are.
+    #[must_use]
+    pub fn slots(&self) -> (u32, u32) {
+        let most = self.0.settings.instances;
+        (most.saturating_sub(self.0.places.free()), most)
+    }
+
+    /// Bytes that instances and their buffers hold.
+    #[must_use]
+    pub fn memory_used(&self) -> u64 {
+        self.0.memory.used()
     }
 
     /// What is mapped at the moment.

@@ -74,6 +74,30 @@ impl Cause {
             _ => BodyError::HttpProtocolError,
         }
     }
+
+    /// Its name in records, figures and traces.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => "busy",
+            Self::NoRoom { .. } => "no_room",
+            Self::NotLoaded { .. } => "not_loaded",
+            Self::Closing => "closing",
+            Self::Instantiate => "instantiate",
+            Self::Trap => "trap",
+            Self::CpuLimit => "cpu_limit",
+            Self::MemoryLimit => "memory_limit",
+            Self::Deadline => "deadline",
+            Self::NoResponse => "no_response",
+            Self::ErrorCode(_) => "error_code",
+            Self::Unreachable => "unreachable",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::UpstreamProtocol => "upstream_protocol",
+            Self::BodyTooLarge => "body_too_large",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::ClientGone => "client_gone",
+        }
+    }
 }
 
 impl Failure {

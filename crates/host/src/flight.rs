@@ -12,7 +12,7 @@
 use crate::body::{Body, BodyError, Limited, Request, Response};
 use crate::failure::{Blame, Cause, Failure, Stage};
 use crate::limits::Place;
-use crate::meter::Meter;
+use crate::meter::{Meter, Moment};
 use crate::onward::Onward;
 use crate::replay::Replay;
 use bytes::Bytes;
@@ -308,9 +308,9 @@ impl Flights {
     }
 
     /// The request that runs alone here, if there is exactly one.
-    pub(crate) fn only(&self) -> Option<RequestId> {
+    pub(crate) fn only(&self) -> Option<(RequestId, Arc<Meter>)> {
         match self.list().flights.as_slice() {
-            [flight] => Some(flight.id),
+            [flight] => Some((flight.id, Arc::clone(&flight.meter))),
             _ => None,
         }
     }
@@ -357,6 +357,7 @@ impl Flights {
         let count = flights.len();
         for flight in flights {
             flight.broken.store(true, Ordering::Release);
+            flight.meter.mark(Moment::Landed);
             flight.free_place();
             // Whose time is up is known, also among several: running it again would only take as long again.
             let late = *cause == Cause::Deadline && flight.state().until <= Instant::now();

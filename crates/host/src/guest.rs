@@ -1,8 +1,10 @@
 //! The data of a store: what one instance may reach. Made per instance from its [`Seed`], dropped with it.
 
+use crate::calls::{Calls, Function, HostCall};
 use crate::egress::{Outbound, Rules};
 use crate::grant::Grants;
 use crate::limits::Memory;
+use crate::logs::Voice;
 use crate::roots::Tasks;
 use coracle_manifest::Limits;
 use std::any::Any;
@@ -33,6 +35,8 @@ pub struct Guest {
     pub(crate) unseen_effects: bool,
     /// Several requests may run in the instance, each as a task of the runtime.
     pub(crate) concurrent: bool,
+    pub(crate) calls: Calls,
+    pub(crate) voice: Option<Voice>,
     grants: Arc<Grants>,
 }
 
@@ -43,13 +47,43 @@ impl Guest {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(usize::try_from(limits.request_headers).unwrap_or(usize::MAX));
         let tasks = Tasks::default();
-        Self { table, wasi, http, outbound, memory, tasks, unseen_effects: false, concurrent: true, grants }
+        Self {
+            table,
+            wasi,
+            http,
+            outbound,
+            memory,
+            tasks,
+            unseen_effects: false,
+            concurrent: true,
+            calls: Calls::default(),
+            voice: None,
+            grants,
+        }
     }
 
     /// Bytes of headers that the guest makes the host hold.
     pub(crate) fn fields(&mut self) -> u64 {
         let maps = self.table.iter_mut().filter_map(|entry| entry.downcast_ref::<FieldMap>());
         maps.flat_map(|map| map.iter()).map(|(name, value)| (name.as_str().len() + value.len()) as u64).sum()
+    }
+
+    /// Notes a call of the host that begins now; to be called on its entry.
+    #[must_use]
+    pub fn begin(&self, function: Function) -> HostCall {
+        self.calls.begin(function)
+    }
+
+    /// What the guest says to its log by an interface of its own.
+    #[must_use]
+    pub fn voice(&self) -> Option<&Voice> {
+        self.voice.as_ref()
+    }
+
+    /// What notes the calls of this instance.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// The resolved grant of this type; `None` when it was not granted.

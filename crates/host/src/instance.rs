@@ -1,6 +1,7 @@
 //! Making instances: what is decided once per component ([`Blueprint`]) and what is made for each instance.
 
 use crate::blast::Blast;
+use crate::calls::{self, Calls};
 use crate::clock::polled_for;
 use crate::egress::{Outbound, Shared};
 use crate::engine::Engine;
@@ -9,7 +10,8 @@ use crate::grant::{Grant, Grants};
 use crate::guest::{Guest, Seed};
 use crate::lane::{Lineage, turn};
 use crate::limits::{Allowance, Budget, Memory};
-use crate::logs::{Log, Stream, Which};
+use crate::link;
+use crate::logs::{Log, Stream, Voice, Which};
 use crate::mode::Mode;
 use crate::neighbours::Neighbours;
 use crate::plugin::Plugin;
@@ -26,6 +28,27 @@ use tokio::sync::Semaphore;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtxBuilder;
 
+/// What a component is and imports.
+#[derive(Clone, Debug, Default)]
+pub struct Card {
+    pub world: String,
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+    pub producers: Vec<String>,
+    /// Bytes of the component.
+    pub size: u64,
+    /// Each capability there is: whether it was granted, and which of its interfaces are imported.
+    pub capabilities: Vec<Capability>,
+}
+
+/// A capability as a component has it.
+#[derive(Clone, Debug)]
+pub struct Capability {
+    pub name: &'static str,
+    pub granted: bool,
+    pub imported: Vec<String>,
+}
+
 /// What all instances of a component have in common.
 pub(crate) struct Blueprint {
     pub(crate) name: Arc<str>,
@@ -36,6 +59,8 @@ pub(crate) struct Blueprint {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) plugins: Vec<(Arc<dyn Plugin>, Grant)>,
     pub(crate) grants: Arc<Grants>,
+    /// What it is and imports, for people.
+    pub(crate) card: Card,
     pub(crate) limits: Limits,
     pub(crate) lineage: Arc<Lineage>,
     /// What holds it to its CPU time a second.
@@ -56,11 +81,13 @@ pub(crate) struct Blueprint {
 impl Blueprint {
     /// What the instances of this component will have in common; `name` is its name in logs and records.
     pub(crate) fn new(engine: &Engine, spec: Spec, name: Arc<str>, mode: Mode) -> Self {
-        let log = Arc::new(Log::new(Arc::clone(&name), spec.limits.log_bytes));
+        let log = Arc::new(Log::new(Arc::clone(&name), spec.limits.log_bytes, engine.telemetry()));
         let allowance = allowance(&spec.limits);
         let mut grants = Grants::default();
         spec.grants.iter().for_each(|(_, grant)| grants.push(grant));
+        let card = link::card(&spec);
         Self {
+            card,
             engine: engine.clone(),
             mode,
             several: matches!(spec.component.world, World::HttpService03 { .. }),
@@ -93,20 +120,26 @@ impl Blueprint {
     /// # Errors
     /// When a granted folder is gone.
     pub(crate) fn store(&self, flights: &Flights) -> wasmtime::Result<Store<Guest>> {
-        self.store_with(|wasi| {
-            wasi.stdout(Stream::new(Arc::clone(&self.log), Which::Stdout, flights.clone()));
-            wasi.stderr(Stream::new(Arc::clone(&self.log), Which::Stderr, flights.clone()));
-        })
+        let mut store = self.store_with(|wasi, tasks| {
+            let stream = |which| Stream::new(Arc::clone(&self.log), which, flights.clone(), tasks.seat().clone());
+            wasi.stdout(stream(Which::Stdout)).stderr(stream(Which::Stderr));
+        })?;
+        let guest = store.data_mut();
+        guest.voice = Some(Voice::new(Arc::clone(&self.log), flights.clone(), guest.tasks.seat().clone()));
+        Ok(store)
     }
 
     /// Makes the store of a new instance whose arguments and standard streams `stdio` sets.
     ///
     /// # Errors
     /// When a granted folder is gone.
-    pub(crate) fn store_with(&self, stdio: impl FnOnce(&mut WasiCtxBuilder)) -> wasmtime::Result<Store<Guest>> {
+    pub(crate) fn store_with(&self, stdio: impl FnOnce(&mut WasiCtxBuilder, &Tasks)) -> wasmtime::Result<Store<Guest>> {
         let guest = self.guest(stdio)?;
         let mut store = Store::new(self.engine.wasmtime(self.mode)?, guest);
         store.limiter(|guest| &mut guest.memory);
+        if !self.exclusive() && self.engine.telemetry().is_some() {
+            calls::watch(&mut store);
+        }
         store.set_hostcall_fuel(usize::try_from(self.limits.call_bytes).unwrap_or(usize::MAX));
         store.set_max_component_handles(self.limits.handles as usize);
         if let Some(table) = store.concurrent_resource_table() {
@@ -117,7 +150,9 @@ impl Blueprint {
         let (lineage, slice) = (Arc::clone(&self.lineage), self.engine.slice() / 2);
         let (engine, memory) = (self.engine.clone(), self.limits.memory);
         store.set_epoch_deadline(1);
+        let name = Arc::clone(&self.name);
         store.epoch_deadline_callback(move |mut store| {
+            engine.profiler().sample(&name, &store);
             if polled_for() < slice {
                 return Ok(UpdateDeadline::Continue(1));
             }
@@ -130,17 +165,17 @@ impl Blueprint {
         Ok(store)
     }
 
-    fn guest(&self, stdio: impl FnOnce(&mut WasiCtxBuilder)) -> wasmtime::Result<Guest> {
+    fn guest(&self, stdio: impl FnOnce(&mut WasiCtxBuilder, &Tasks)) -> wasmtime::Result<Guest> {
         let mut seed = Seed { wasi: WasiCtxBuilder::new(), outbound: None, unseen_effects: false };
+        let tasks = Tasks::default();
         for (name, value) in &self.env {
             seed.wasi.env(name, value);
         }
-        stdio(&mut seed.wasi);
+        stdio(&mut seed.wasi, &tasks);
         seed.wasi.max_random_size(MAX_RANDOM);
         for (plugin, grant) in &self.plugins {
             plugin.seed(grant, &mut seed)?;
         }
-        let tasks = Tasks::default();
         let shared = Shared {
             client: self.engine.client(),
             places: Arc::clone(&self.outbound_places),
@@ -148,10 +183,12 @@ impl Blueprint {
             component: Arc::clone(&self.name),
             neighbours: Arc::clone(&self.neighbours),
         };
-        let outbound = Outbound::new(shared, seed.outbound, tasks.effects());
+        let calls = Calls::new(self.engine.telemetry(), &self.name, tasks.seat());
+        let outbound = Outbound::new(shared, seed.outbound, tasks.effects(), calls.clone());
         let memory = Memory::new(self.limits.memory, Arc::clone(&self.memory_total), self.engine.memory());
         let mut guest = Guest::new(seed.wasi.build(), outbound, memory, Arc::clone(&self.grants), &self.limits);
         guest.tasks = tasks;
+        guest.calls = calls;
         guest.unseen_effects = seed.unseen_effects;
         guest.concurrent = self.mode == Mode::Concurrent;
         Ok(guest)

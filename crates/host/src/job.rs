@@ -78,7 +78,7 @@ impl Job {
     pub async fn run(self, args: &[String]) -> Result<u8, JobError> {
         let Self { blueprint, linked, world } = self;
         let limits = blueprint.limits.clone();
-        let store = blueprint.store_with(|wasi| {
+        let store = blueprint.store_with(|wasi, _| {
             wasi.inherit_stdin().stdout(Stdio::Output).stderr(Stdio::Error).args(args);
         });
         let mut store = store.map_err(|error| JobError::Start(format!("{error:#}")))?;

@@ -3,11 +3,12 @@
 use crate::compile::CodeError;
 use crate::grant::Grant;
 use crate::guest::Guest;
+use crate::instance::{Capability, Card};
 use crate::mode::Mode;
 use crate::onward;
 use crate::plugin::{Note, Plugin, Ungranted};
 use crate::spec::Spec;
-use coracle_artifact::{Digest, Rejected};
+use coracle_artifact::{Digest, Rejected, World};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,6 +87,46 @@ pub(crate) fn unoffered(spec: &Spec) -> Vec<String> {
     };
     let imports = spec.component.imports.iter().map(ToString::to_string);
     imports.filter(|import| !known(import)).collect()
+}
+
+/// What a component is and imports, for people.
+pub(crate) fn card(spec: &Spec) -> Card {
+    let names = |interfaces: &[coracle_artifact::Interface]| interfaces.iter().map(ToString::to_string).collect();
+    let imports: Vec<String> = names(&spec.component.imports);
+    let capability = |(plugin, grant): &(Arc<dyn Plugin>, Grant)| {
+        let offers = |import: &&String| {
+            let of = |one: &crate::plugin::Interface| {
+                one.ungranted != Ungranted::Harmless && same_interface(import, one.name)
+            };
+            plugin.interfaces().iter().any(of)
+        };
+        let imported = imports.iter().filter(offers).cloned().collect();
+        Capability { name: plugin.name(), granted: matches!(grant, Grant::Given(_)), imported }
+    };
+    Card {
+        world: world(&spec.component.world).to_owned(),
+        capabilities: spec.grants.iter().map(capability).collect(),
+        imports,
+        exports: names(&spec.component.exports),
+        producers: spec
+            .component
+            .producers
+            .iter()
+            .map(|tool| format!("{} {}", tool.name, tool.version).trim_end().to_owned())
+            .collect(),
+        size: spec.component.size,
+    }
+}
+
+fn world(world: &World) -> &'static str {
+    match world {
+        World::HttpService03 { .. } => "wasi:http/service@0.3",
+        World::HttpProxy02 { .. } => "wasi:http/proxy@0.2",
+        World::HttpMiddleware03 => "wasi:http/middleware@0.3",
+        World::Command03 => "wasi:cli/command@0.3",
+        World::Command02 => "wasi:cli/command@0.2",
+        World::Other => "other",
+    }
 }
 
 /// Why linking failed, by name where the names are known.

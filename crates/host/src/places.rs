@@ -89,6 +89,11 @@ impl Places {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Those that are free.
+    pub(crate) fn free(&self) -> u32 {
+        self.state().free
+    }
+
     /// So many places, if they are free and nobody waits for them.
     pub(crate) fn take(self: &Arc<Self>, size: u32) -> Option<Held> {
         let mut state = self.state();

@@ -11,10 +11,10 @@ use crate::compile::Wasm;
 use crate::engine::Engine;
 use crate::failure::{Blame, Cause, Failure, Stage};
 use crate::flight::Job;
-use crate::instance::{Blueprint, MAX_WORKERS};
+use crate::instance::{Blueprint, Card, MAX_WORKERS};
 use crate::limits::Gate;
 use crate::link::{self, LoadError};
-use crate::meter::Meter;
+use crate::meter::{Meter, Moment};
 use crate::mode::Mode;
 use crate::neighbours::MAX_DEPTH;
 use crate::onward::Onward;
@@ -24,7 +24,9 @@ use crate::spec::{Later, Spec};
 use crate::worker::Post;
 use crate::{Request, Response};
 use coracle_artifact::World;
+use coracle_manifest::Limits;
 use coracle_telemetry::RequestId;
+use coracle_telemetry::metrics::names::Name;
 use futures::FutureExt as _;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -60,6 +62,8 @@ pub struct Status {
     pub replayed: u64,
     /// Its code is mapped: it has been called, or was loaded to stay.
     pub mapped: bool,
+    /// Instances that exist, those that are just being made included.
+    pub live: usize,
 }
 
 /// The guests of one component. Copies share them.
@@ -143,6 +147,18 @@ impl Pool {
         &self.0.blueprint.name
     }
 
+    /// What the component is and imports.
+    #[must_use]
+    pub fn card(&self) -> &Card {
+        &self.0.blueprint.card
+    }
+
+    /// Its limits.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.blueprint.limits
+    }
+
     /// What the pool is doing right now.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -155,6 +171,7 @@ impl Pool {
             collateral,
             replayed,
             mapped: self.0.slot.is_mapped(),
+            live: (MAX_WORKERS as usize).saturating_sub(self.0.blueprint.workers.available_permits()),
         }
     }
 
@@ -171,6 +188,7 @@ impl Pool {
             );
         }
         let Call { request, id, meter, keep, depth, onward } = call;
+        meter.mark(Moment::Called);
         let mut request = request;
         let shared = !self.0.blueprint.exclusive();
         let blast = &self.0.blueprint.blast;
@@ -180,6 +198,9 @@ impl Pool {
             let place = match self.gate(depth).enter().await {
                 Ok(place) => place,
                 Err(cause) => {
+                    if let Some(telemetry) = self.0.blueprint.engine.telemetry() {
+                        telemetry.metrics.add(Name::Limit, &[self.name(), "queue"], 1.0);
+                    }
                     let detail = format!("`{}` is busy: {} requests are running", self.name(), limits.concurrency);
                     return Err(Failure::new(Stage::Admit, Blame::Limit, cause, detail).with_request(request));
                 }

@@ -174,6 +174,25 @@ pub(crate) fn cause(error: &wasmtime::Error) -> String {
     }
 }
 
+/// The kind of a trap in figures: of a closed set.
+pub(crate) fn kind(error: &wasmtime::Error) -> &'static str {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => "unreachable",
+        Some(Trap::MemoryOutOfBounds) => "memory_out_of_bounds",
+        Some(Trap::StackOverflow) => "stack_overflow",
+        Some(Trap::IntegerOverflow) => "integer_overflow",
+        Some(Trap::IntegerDivisionByZero) => "division_by_zero",
+        Some(Trap::BadSignature) => "bad_signature",
+        Some(Trap::TableOutOfBounds) => "table_out_of_bounds",
+        Some(Trap::IndirectCallToNull) => "call_to_null",
+        Some(Trap::BadConversionToInteger) => "bad_conversion",
+        Some(Trap::CannotEnterComponent) => "cannot_enter",
+        Some(_) => "_OTHER",
+        None if error.is::<wasmtime_wasi::I32Exit>() => "exit",
+        None => "host_error",
+    }
+}
+
 /// One function on the guest's stack, the innermost first; `None` for one without a name.
 struct Step {
     name: Option<String>,
@@ -291,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_component_has_so_many_texts_in_a_row_and_one_a_second() {
-        let traps = Traps::new(Digest::of(b""), Arc::new(Log::new("x".into(), 1 << 20)));
+        let traps = Traps::new(Digest::of(b""), Arc::new(Log::new("x".into(), 1 << 20, None)));
         let start = Instant::now();
         let admitted =
             |seconds: u64, tries: u32| (0..tries).filter(|_| traps.admit(start + Duration::from_secs(seconds))).count();

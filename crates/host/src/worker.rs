@@ -14,9 +14,11 @@ use crate::failure::{Blame, Cause};
 use crate::flight::{Charged, Flight, Flights, Job, Outcome, Phase};
 use crate::guest::Guest;
 use crate::instance::Blueprint;
+use crate::meter::Moment;
 use crate::places::Held;
 use crate::trap;
 use coracle_telemetry::Stage;
+use coracle_telemetry::metrics::names::Name;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use std::future::{pending, poll_fn};
 use std::pin::pin;
@@ -129,6 +131,31 @@ impl Stop {
     }
 }
 
+impl Stop {
+    /// Why the instance ended, in figures.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::NoRoom => "no_room",
+            Self::Instantiate(_) => "instantiate",
+            Self::Trap { .. } => "trap",
+            Self::Cpu => "cpu",
+            Self::Deadline => "deadline",
+            Self::ClientGone => "client_gone",
+        }
+    }
+
+    /// The limit that ended it, if one did.
+    fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::NoRoom => Some("no_room"),
+            Self::Trap { memory: true, .. } | Self::Trap { crowded: true, .. } => Some("memory"),
+            Self::Cpu => Some("cpu"),
+            Self::Deadline => Some("deadline"),
+            Self::Instantiate(_) | Self::Trap { .. } | Self::ClientGone => None,
+        }
+    }
+}
+
 impl Worker {
     async fn run(self, first: Job, inbox: mpsc::UnboundedReceiver<Arc<Flight>>) {
         let flight = self.flights.board(first, Phase::Starting, &self.blueprint.limits);
@@ -186,14 +213,19 @@ impl Worker {
 
     /// Makes the store, lets the instance live in it, and ends both.
     async fn run_in(&self, place: Held, flight: Arc<Flight>, inbox: mpsc::UnboundedReceiver<Arc<Flight>>) {
+        flight.meter.mark(Moment::Placed);
         let mut store = match self.blueprint.store(&self.flights) {
             Ok(store) => store,
             Err(error) => return self.say_why(Stop::Instantiate(error)),
         };
         {
             let mut live = pin!(self.live(&mut store, flight, inbox));
-            if let Err(stop) = self.watch(live.as_mut()).await {
-                self.say_why(stop);
+            match self.watch(live.as_mut()).await {
+                Ok(()) => self.count(Name::Retired, &[&self.blueprint.name, "done"]),
+                Err(stop) => {
+                    self.count(Name::Retired, &[&self.blueprint.name, stop.reason()]);
+                    self.say_why(stop);
+                }
             }
         }
         if store.data().memory.used() > SMALL {
@@ -274,6 +306,7 @@ impl Worker {
 
     /// A request's last work has ended.
     pub(crate) fn landed(&self, flight: &Arc<Flight>) {
+        flight.meter.mark(Moment::Landed);
         self.flights.land(flight);
         self.load.running.fetch_sub(1, Ordering::AcqRel);
     }
@@ -295,6 +328,12 @@ impl Worker {
         Ok(())
     }
 
+    fn count(&self, name: Name, labels: &[&str]) {
+        if let Some(telemetry) = self.blueprint.engine.telemetry() {
+            telemetry.metrics.add(name, labels, 1.0);
+        }
+    }
+
     fn effects(&self) -> Option<u64> {
         self.effects.get().map(|effects| effects.load(Ordering::Relaxed))
     }
@@ -303,7 +342,13 @@ impl Worker {
     fn say_why(&self, stop: Stop) {
         let limits = &self.blueprint.limits;
         let name = &self.blueprint.name;
-        let request = self.flights.only();
+        let request = self.flights.only().map(|(request, _)| request);
+        if let Some(limit) = stop.limit() {
+            self.count(Name::Limit, &[name, limit]);
+        }
+        if let Stop::Trap { error, .. } = &stop {
+            self.count(Name::Trap, &[name, trap::kind(error)]);
+        }
         let (cause, blame, detail) = match &stop {
             Stop::NoRoom => (
                 Cause::NoRoom { retry_after: Duration::from_secs(1) },
@@ -376,6 +421,7 @@ impl Worker {
             false => Stop::Instantiate(error),
         })?;
         let number = self.blueprint.engine.next_instance();
+        self.count(Name::Created, &[&self.blueprint.name]);
         let _ = self.effects.set(store.data().tasks.effects());
         let result = match &proxy {
             Proxy::P2(proxy) => Serial { worker: self, proxy, number }.serve(store, first, inbox).await,
@@ -463,7 +509,7 @@ impl Shift<'_> {
             let prepared =
                 Prepared::new(store.as_context_mut(), self.proxy, request, <Guest as WasiHttpView>::http, outcome)?;
             if let Prepared::P3 { call, .. } = &prepared {
-                store.data_mut().tasks.enter(call.task(), flight.id, flight.onward.clone());
+                store.data_mut().tasks.enter(call.task(), &flight, blueprint.exclusive());
                 let depth = flight.depth.max(store.data_mut().outbound.depth());
                 store.data_mut().outbound.at_depth(depth);
             }

@@ -1,7 +1,9 @@
 //! The grant `config`: named values of the manifest's `[config]` table, read through `wasi:config`. A component sees
 //! the keys it was granted and no others; without a grant each call is answered with an error that says so.
 
-use coracle_host::{Check, Checked, Grant, Guest, Interface, Mode, Plugin, PrepareError, Resources, Ungranted};
+use coracle_host::{
+    Calls, Check, Checked, Ended, Function, Grant, Guest, Interface, Mode, Plugin, PrepareError, Resources, Ungranted,
+};
 use coracle_manifest::value::Node;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -79,8 +81,15 @@ impl Plugin for Config {
     }
 }
 
+const GET: Function = Function { grant: "config", interface: "wasi:config/store", name: "get", span: "config get" };
+const GET_ALL: Function =
+    Function { grant: "config", interface: "wasi:config/store", name: "get-all", span: "config get-all" };
+
 /// The values of the calling instance, if it has any.
-struct Granted(Option<Arc<Values>>);
+struct Granted {
+    values: Option<Arc<Values>>,
+    calls: Calls,
+}
 
 impl HasData for Granted {
     type Data<'a> = Self;
@@ -88,16 +97,23 @@ impl HasData for Granted {
 
 impl Granted {
     fn of(guest: &mut Guest) -> Self {
-        Self(guest.grant())
+        Self { values: guest.grant(), calls: guest.calls().clone() }
+    }
+
+    /// The values, and the call of them noted.
+    fn noted(&self, function: Function) -> Result<&Values, &'static str> {
+        let call = self.calls.begin(function);
+        call.end(if self.values.is_some() { Ended::Well } else { Ended::Denied });
+        self.values.as_deref().ok_or(UNGRANTED)
     }
 
     fn value(&self, key: &str) -> Result<Option<String>, String> {
-        let values = self.0.as_ref().ok_or(UNGRANTED)?;
+        let values = self.noted(GET)?;
         Ok(values.0.get(key).cloned())
     }
 
     fn values(&self) -> Result<Vec<(String, String)>, String> {
-        let values = self.0.as_ref().ok_or(UNGRANTED)?;
+        let values = self.noted(GET_ALL)?;
         Ok(values.0.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 }

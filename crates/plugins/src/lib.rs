@@ -5,6 +5,8 @@ mod config;
 mod files;
 mod http;
 pub mod kv;
+mod logging;
+mod otel;
 mod sockets;
 
 use coracle_host::Plugin;
@@ -17,6 +19,8 @@ pub fn all() -> Vec<Arc<dyn Plugin>> {
         Arc::new(files::Files),
         Arc::new(http::Http),
         Arc::new(kv::KeyValue),
+        Arc::new(logging::Logging),
+        Arc::new(otel::Otel),
         Arc::new(sockets::Sockets),
     ]
 }

@@ -1,6 +1,8 @@
 //! The access log: one line a request on standard output, as text for people or JSON for machines.
 
-use crate::{Lines, Outcome, Record};
+use crate::lines::Lines;
+use crate::log::format::{self, Fields};
+use crate::record::{Outcome, Record};
 use std::fmt::Write as _;
 
 /// How log lines look.
@@ -8,7 +10,8 @@ use std::fmt::Write as _;
 pub enum Format {
     #[default]
     Text,
-    Json,
+    /// One JSON object a line, with these field names.
+    Json(Fields),
 }
 
 /// Writes records as lines.
@@ -26,7 +29,7 @@ impl AccessLog {
     pub fn notice(format: Format) -> fn(u64) -> String {
         match format {
             Format::Text => |dropped| format!("({dropped} lines were dropped: they came faster than they were read)"),
-            Format::Json => |dropped| serde_json::json!({ "kind": "dropped", "lines": dropped }).to_string(),
+            Format::Json(_) => |dropped| serde_json::json!({ "kind": "dropped", "lines": dropped }).to_string(),
         }
     }
 
@@ -34,18 +37,11 @@ impl AccessLog {
     pub fn write(&self, record: &Record) {
         let mut line = match self.format {
             Format::Text => text(record, self.colour),
-            Format::Json => serde_json::to_string(&Line { kind: "request", record }).unwrap_or_default(),
+            Format::Json(fields) => format::request(record, fields),
         };
         line.push('\n');
         self.lines.push(line.as_bytes());
     }
-}
-
-#[derive(serde::Serialize)]
-struct Line<'a> {
-    kind: &'static str,
-    #[serde(flatten)]
-    record: &'a Record,
 }
 
 fn text(record: &Record, colour: bool) -> String {

@@ -2,7 +2,7 @@
 //!
 //! Fields may be added; none changes its meaning or unit. Names are those of the JSON log.
 
-use crate::RequestId;
+use crate::id::{RequestId, SpanId, TraceId};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,6 +11,9 @@ use std::time::{Duration, SystemTime};
 #[derive(Clone, Debug, Serialize)]
 pub struct Record {
     pub id: RequestId,
+    /// The trace it belongs to, and its server span there.
+    pub trace_id: TraceId,
+    pub span_id: SpanId,
     /// When the request's head had been read.
     #[serde(serialize_with = "rfc3339")]
     pub time: SystemTime,
@@ -32,6 +35,9 @@ pub struct Record {
     /// Why there was no good answer: set with [`Outcome::Failed`] and [`Outcome::Truncated`], and when a fallback
     /// answered.
     pub error: Option<String>,
+    /// The kind of what `error` says, of a closed set: `trap`, `deadline`, `unreachable` …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_type: Option<&'static str>,
     /// Bytes of the request body that were read.
     pub bytes_in: u64,
     /// Bytes of the response body that were handed to the connection.
@@ -60,6 +66,18 @@ pub struct Run {
     pub cpu: Duration,
     /// Peak of the instance's memory in bytes.
     pub memory: u64,
+    /// From the request's head to the call of the component, in microseconds.
+    #[serde(rename = "called_us", serialize_with = "micros")]
+    pub called: Duration,
+    /// Waiting for a place in the component, in microseconds.
+    #[serde(rename = "wait_us", serialize_with = "micros")]
+    pub wait: Duration,
+    /// Making the instance, in microseconds; 0 when the request met one that was there.
+    #[serde(rename = "start_us", serialize_with = "micros")]
+    pub start: Duration,
+    /// From the call of the component to the end of its work for this request, in microseconds; 0 while that is not known.
+    #[serde(rename = "run_us", serialize_with = "micros")]
+    pub took: Duration,
 }
 
 /// How a request ended.

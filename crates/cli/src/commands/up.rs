@@ -12,7 +12,7 @@ use crate::{commands, output, succession};
 use anyhow::Context as _;
 use coracle_edge::{AppSource, Edge, Listen, LoadError, Settings, StartError, TlsFiles};
 use coracle_manifest::{App, Flags};
-use coracle_telemetry::{AccessLog, Format, Lines};
+use coracle_telemetry::{AccessLog, Fields, Format, Lines};
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -32,14 +32,18 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 pub fn run(options: &Up) -> Result<Exit, Failure> {
     let format = match options.process.log_format {
         LogFormat::Text => Format::Text,
-        LogFormat::Json => Format::Json,
+        LogFormat::Json => Format::Json(Fields::Coracle),
+        LogFormat::Ecs => Format::Json(Fields::Ecs),
+        LogFormat::Datadog => Format::Json(Fields::Datadog),
+        LogFormat::Pino => Format::Json(Fields::Pino),
+        LogFormat::Otel => Format::Json(Fields::OpenTelemetry),
     };
     let log = coracle_edge::logging::init(format, &log_filter(options.verbose), output::stderr_colour())
         .context("the log's thread does not start")
         .map_err(Failure::start)?;
     let access = if options.quiet { None } else { Some(access_log(format)?) };
     let outcome = match (up(options, access.clone()), format) {
-        (Err(failure), Format::Json) => {
+        (Err(failure), Format::Json(_)) => {
             // Who collects JSON lines gets the error as one.
             tracing::error!("{}", output::plain(&failure).trim_end());
             Ok(failure.exit)

@@ -1,18 +1,31 @@
-//! The admin listener: health for orchestrators, status for people and scripts, and the reload call.
+//! The admin listener: health for orchestrators, status for people and scripts, the reload call, and what telemetry shows: the
+//! dashboard (`assets`), its data (`api`, `live`), `/metrics`, and the receiver (`receive`).
 //!
 //! It has an OS thread and a runtime of its own, so that no guest and no load can keep it from answering. Whoever asks must name
 //! it by address or `localhost` (a name could be rebound to it); what changes something needs the token, and no foreign page
 //! may send it.
 
+mod api;
+mod assets;
+mod cards;
+mod live;
+mod query;
+mod receive;
 mod status;
 mod token;
 
+use self::live::Followed;
+use self::query::{Bad, Query};
+
+use crate::figures;
 use crate::live::{Live, Reload};
 use crate::respond::{self, Refusal};
 use crate::settings::Settings;
 use coracle_host::{Response, full};
-use coracle_telemetry::RequestId;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
+use coracle_telemetry::metrics::text::{self, Dialect};
+use coracle_telemetry::receive::Signal;
+use coracle_telemetry::{RequestId, Telemetry};
+use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
@@ -28,6 +41,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
+/// One point of the sparklines.
+const POINT: Duration = Duration::from_secs(5);
 /// How long a request's head may take.
 const HEAD: Duration = Duration::from_secs(10);
 
@@ -37,6 +52,7 @@ pub struct Admin {
     pub token: String,
     /// Where the token was written to, if it was made up.
     pub token_file: Option<PathBuf>,
+    addr: SocketAddr,
     live: Arc<Live>,
     reloads: mpsc::Sender<Reload>,
 }
@@ -64,11 +80,22 @@ impl Admin {
                 (token, Some(file))
             }
         };
-        Ok(Self { token, token_file, live: Arc::clone(live), reloads })
+        Ok(Self { token, token_file, addr, live: Arc::clone(live), reloads })
     }
 
     async fn answer(&self, request: http::Request<Incoming>) -> Response {
         let id = RequestId(rand::random());
+        if let Some(signal) = Signal::of(request.uri().path()) {
+            let origin = receive::page(request.headers());
+            let mut response = match self.receive(signal, request, origin.is_err()).await {
+                Ok(response) => response,
+                Err(refusal) => respond::refused(&refusal, id),
+            };
+            if let Ok(Some(origin)) = origin {
+                receive::allow(&mut response, origin);
+            }
+            return response;
+        }
         match self.route(&request, id).await {
             Ok(response) => response,
             Err(refusal) => respond::refused(&refusal, id),
@@ -92,8 +119,79 @@ impl Admin {
                 self.may_change(request, &host)?;
                 Ok(self.reload(id).await)
             }
+            "/metrics" => self.metrics(request),
+            path if path.starts_with("/api/") => self.api(request, &host).await,
+            path if get => assets::find(path, request.headers()).ok_or(Refusal::NotFound),
             _ => Err(Refusal::NotFound),
         }
+    }
+
+    fn telemetry(&self) -> Result<&Arc<Telemetry>, Refusal> {
+        self.live.telemetry.as_ref().ok_or(Refusal::NotFound)
+    }
+
+    /// The figures for Prometheus, without a token as scrapers are: they hold no more than `/status`.
+    fn metrics(&self, request: &http::Request<Incoming>) -> Result<Response, Refusal> {
+        let telemetry = self.telemetry()?;
+        let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+        let dialect = Dialect::asked(accept);
+        let text = text::write(&figures::now(&self.live, telemetry), telemetry.resource(), dialect);
+        let mut response = Response::new(full(text));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(dialect.content_type()));
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(response)
+    }
+
+    /// What is kept, for whoever has the token.
+    async fn api(&self, request: &http::Request<Incoming>, host: &Authority) -> Result<Response, Refusal> {
+        self.may_change(request, host)?;
+        if request.method() != Method::GET {
+            return Err(Refusal::MethodNotAllowed("GET".to_owned()));
+        }
+        let telemetry = self.telemetry()?;
+        let (path, query) = (request.uri().path(), Query(request.uri().query().unwrap_or_default()));
+        let bad = |Bad(text): Bad| Refusal::Unreadable(text);
+        if let Some(followed) = Followed::parse(path, query).map_err(bad)? {
+            let mut response = Response::new(followed.body(Arc::clone(telemetry)));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            return Ok(response);
+        }
+        if path == "/api/profile" {
+            let seconds = query.number("seconds", 10).map_err(bad)?.clamp(1, 300);
+            let profile = self.live.engine.profile(Duration::from_secs(seconds as u64)).await;
+            let profile = profile.ok_or_else(|| Refusal::Unreadable("a profile is being taken already".to_owned()))?;
+            return Ok(json(StatusCode::OK, &profile));
+        }
+        match api::answer(&self.live, telemetry, path, query).map_err(bad)? {
+            None | Some(serde_json::Value::Null) => Err(Refusal::NotFound),
+            Some(value) => Ok(json(StatusCode::OK, &value)),
+        }
+    }
+
+    /// Takes OTLP: from whoever has the token, and while the listener is of this machine only from all programs on it.
+    async fn receive(
+        &self,
+        signal: Signal,
+        request: http::Request<Incoming>,
+        foreign: bool,
+    ) -> Result<Response, Refusal> {
+        named_by_address(&request)?;
+        let telemetry = self.telemetry()?;
+        if foreign {
+            return Err(Refusal::Forbidden("a page of another machine may not send telemetry here"));
+        }
+        if request.method() == Method::OPTIONS {
+            return Ok(receive::preflight());
+        }
+        if request.method() != Method::POST {
+            return Err(Refusal::MethodNotAllowed("POST".to_owned()));
+        }
+        if !self.addr.ip().is_loopback() {
+            self.has_token(&request)?;
+        }
+        let taken = receive::take(telemetry, signal, request).await;
+        taken.map_err(|error| receive::refusal(&error))
     }
 
     /// Token and origin: checked before anything changes.
@@ -104,6 +202,10 @@ impl Admin {
                 return Err(Refusal::Forbidden("a page of another origin may not do this"));
             }
         }
+        self.has_token(request)
+    }
+
+    fn has_token(&self, request: &http::Request<Incoming>) -> Result<(), Refusal> {
         let given = request.headers().get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
         match given {
             Some(given) if token::equal(given, self.token.as_bytes()) => Ok(()),
@@ -135,6 +237,7 @@ pub fn start(admin: Admin, listener: TcpListener) -> io::Result<JoinHandle<()>> 
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 tokio::select! {
                     () = accept(&admin, listener) => {}
+                    () = look(&admin.live) => {}
                     () = admin.live.stop.cancelled() => {}
                 }
                 Ok(())
@@ -144,6 +247,17 @@ pub fn start(admin: Admin, listener: TcpListener) -> io::Result<JoinHandle<()>> 
             tracing::error!(%error, "the admin listener ended");
         }
     })
+}
+
+/// Adds a point to the history of figures at each interval.
+async fn look(live: &Live) {
+    let mut ticks = tokio::time::interval(POINT);
+    loop {
+        ticks.tick().await;
+        if let Some(telemetry) = &live.telemetry {
+            telemetry.store.history.tick(figures::now(live, telemetry));
+        }
+    }
 }
 
 async fn accept(admin: &Admin, listener: tokio::net::TcpListener) {

@@ -267,7 +267,7 @@ impl Component {
             component: "test".into(),
             neighbours: Arc::default(),
         };
-        Self { outbound: Outbound::new(shared, Some(Arc::new(rules(texts))), Arc::default()) }
+        Self { outbound: Outbound::new(shared, Some(Arc::new(rules(texts))), Arc::default(), Calls::default()) }
     }
 
     fn one(texts: &[&str]) -> Self {

@@ -57,7 +57,7 @@ impl Serial<'_> {
         if guest.unseen_effects {
             guest.tasks.effect();
         }
-        guest.tasks.enter_alone(flight.id);
+        guest.tasks.enter_alone(flight.id, &flight.meter);
         guest.outbound.at_depth(flight.depth);
         let mut view = guest.http();
         let answer = move |response: Result<_, _>| drop(outcome.send(response.map_err(wasmtime::Error::from)));

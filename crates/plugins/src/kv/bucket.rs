@@ -104,6 +104,11 @@ impl Grant {
 }
 
 impl Bucket {
+    /// The store's name in the manifest.
+    pub fn name(&self) -> &str {
+        &self.store.name
+    }
+
     /// The value of a key.
     ///
     /// # Errors

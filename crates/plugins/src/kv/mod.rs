@@ -7,6 +7,7 @@
 
 mod backend;
 mod bucket;
+mod calls;
 mod memory;
 mod sqlite;
 mod wit_draft;
@@ -19,7 +20,9 @@ pub use bucket::{
 pub use memory::Memory;
 pub use sqlite::{OpenError, Sqlite};
 
-use coracle_host::{Check, Checked, Guest, Interface, Plugin, PrepareError, Resources, Ungranted};
+use coracle_host::{
+    Calls, Check, Checked, Function, Guest, HostCall, Interface, Plugin, PrepareError, Resources, Ungranted,
+};
 use coracle_manifest::value::{Node, Value};
 use coracle_manifest::{Diagnostic, Store as StoreTable, codes};
 use serde_json::json;
@@ -292,19 +295,39 @@ struct View<'a> {
     table: &'a mut ResourceTable,
     grant: Option<Arc<Grant>>,
     effects: Arc<AtomicU64>,
+    calls: Calls,
 }
 
 impl View<'_> {
     fn of(guest: &mut Guest) -> View<'_> {
         let effects = guest.tasks.effects();
+        let calls = guest.calls().clone();
         let (table, grant) = guest.table_and_grant();
-        View { table, grant, effects }
+        View { table, grant, effects, calls }
     }
 
     fn open(&mut self, name: &str) -> Result<Resource<Bucket>, Error> {
+        let call = self.calls.begin(calls::OPEN);
+        calls::noted(call, self.opened(name))
+    }
+
+    fn opened(&mut self, name: &str) -> Result<Resource<Bucket>, Error> {
         let grant = self.grant.as_ref().ok_or(Error::AccessDenied)?;
         let bucket = grant.open(name, Arc::clone(&self.effects))?;
         Ok(self.table.push(bucket)?)
+    }
+
+    /// Notes a call on a bucket; to be asked on its entry.
+    fn begin(&self, function: Function, bucket: &Resource<Bucket>) -> HostCall {
+        let mut call = self.calls.begin(function);
+        if call.is_noted() {
+            call.set("db.system.name", "coracle.keyvalue");
+            call.set("db.operation.name", function.name);
+            if let Ok(bucket) = self.table.get(bucket) {
+                call.set("db.namespace", bucket.name().to_owned());
+            }
+        }
+        call
     }
 
     /// The bucket by itself, so that nothing of the instance is borrowed while its backend works.

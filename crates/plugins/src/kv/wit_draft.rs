@@ -4,6 +4,7 @@
 //! the shard does not.
 
 use super::bucket::{Bucket, Error};
+use super::calls::{self, noted};
 use super::{Interfaces, View};
 use wasmtime::component::Resource;
 
@@ -42,23 +43,28 @@ impl store::Host for View<'_> {
 
 impl store::HostBucket for View<'_> {
     async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>, Error> {
-        self.bucket(&bucket)?.get(key).await
+        let call = self.begin(calls::GET, &bucket);
+        noted(call, self.bucket(&bucket)?.get(key).await)
     }
 
     async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Result<(), Error> {
-        self.bucket(&bucket)?.set(key, value).await
+        let call = self.begin(calls::SET, &bucket);
+        noted(call, self.bucket(&bucket)?.set(key, value).await)
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<(), Error> {
-        self.bucket(&bucket)?.delete(key).await
+        let call = self.begin(calls::DELETE, &bucket);
+        noted(call, self.bucket(&bucket)?.delete(key).await)
     }
 
     async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool, Error> {
-        self.bucket(&bucket)?.exists(key).await
+        let call = self.begin(calls::EXISTS, &bucket);
+        noted(call, self.bucket(&bucket)?.exists(key).await)
     }
 
     async fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<u64>) -> Result<store::KeyResponse, Error> {
-        let (keys, cursor) = self.bucket(&bucket)?.keys_by_number(cursor.unwrap_or(0)).await?;
+        let call = self.begin(calls::KEYS, &bucket);
+        let (keys, cursor) = noted(call, self.bucket(&bucket)?.keys_by_number(cursor.unwrap_or(0)).await)?;
         Ok(store::KeyResponse { keys, cursor })
     }
 
@@ -70,7 +76,8 @@ impl store::HostBucket for View<'_> {
 
 impl atomics::Host for View<'_> {
     async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> Result<u64, Error> {
-        let sum = self.bucket(&bucket)?.increment(key, delta.into(), (0, u64::MAX.into())).await?;
+        let call = self.begin(calls::INCREMENT, &bucket);
+        let sum = noted(call, self.bucket(&bucket)?.increment(key, delta.into(), (0, u64::MAX.into())).await)?;
         u64::try_from(sum).map_err(|_| Error::Other("the sum would overflow".to_owned()))
     }
 }
@@ -81,15 +88,18 @@ impl batch::Host for View<'_> {
         bucket: Resource<Bucket>,
         keys: Vec<String>,
     ) -> Result<Vec<Option<(String, Vec<u8>)>>, Error> {
-        let values = self.bucket(&bucket)?.get_many(keys.clone()).await?;
+        let call = self.begin(calls::GET_MANY, &bucket);
+        let values = noted(call, self.bucket(&bucket)?.get_many(keys.clone()).await)?;
         Ok(keys.into_iter().zip(values).map(|(key, value)| value.map(|value| (key, value))).collect())
     }
 
     async fn set_many(&mut self, bucket: Resource<Bucket>, key_values: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
-        self.bucket(&bucket)?.set_many(key_values).await
+        let call = self.begin(calls::SET_MANY, &bucket);
+        noted(call, self.bucket(&bucket)?.set_many(key_values).await)
     }
 
     async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<(), Error> {
-        self.bucket(&bucket)?.delete_many(keys).await
+        let call = self.begin(calls::DELETE_MANY, &bucket);
+        noted(call, self.bucket(&bucket)?.delete_many(keys).await)
     }
 }

@@ -2,6 +2,7 @@
 //! compare-and-swap. As in the first draft, an instance waits in these functions; the shard does not.
 
 use super::bucket::{Bucket, Cas, Error, Swapped};
+use super::calls::{self, noted};
 use super::{Interfaces, View};
 use wasmtime::component::Resource;
 
@@ -48,19 +49,23 @@ impl store::Host for View<'_> {
 
 impl store::HostBucket for View<'_> {
     async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>, Error> {
-        self.bucket(&bucket)?.get(key).await
+        let call = self.begin(calls::GET, &bucket);
+        noted(call, self.bucket(&bucket)?.get(key).await)
     }
 
     async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Result<(), Error> {
-        self.bucket(&bucket)?.set(key, value).await
+        let call = self.begin(calls::SET, &bucket);
+        noted(call, self.bucket(&bucket)?.set(key, value).await)
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<(), Error> {
-        self.bucket(&bucket)?.delete(key).await
+        let call = self.begin(calls::DELETE, &bucket);
+        noted(call, self.bucket(&bucket)?.delete(key).await)
     }
 
     async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool, Error> {
-        self.bucket(&bucket)?.exists(key).await
+        let call = self.begin(calls::EXISTS, &bucket);
+        noted(call, self.bucket(&bucket)?.exists(key).await)
     }
 
     async fn list_keys(
@@ -68,7 +73,8 @@ impl store::HostBucket for View<'_> {
         bucket: Resource<Bucket>,
         cursor: Option<String>,
     ) -> Result<store::KeyResponse, Error> {
-        let (keys, cursor) = self.bucket(&bucket)?.keys(cursor).await?;
+        let call = self.begin(calls::KEYS, &bucket);
+        let (keys, cursor) = noted(call, self.bucket(&bucket)?.keys(cursor).await)?;
         Ok(store::KeyResponse { keys, cursor })
     }
 
@@ -81,13 +87,15 @@ impl store::HostBucket for View<'_> {
 impl atomics::Host for View<'_> {
     async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: i64) -> Result<i64, Error> {
         let bounds = (i64::MIN.into(), i64::MAX.into());
-        let sum = self.bucket(&bucket)?.increment(key, delta.into(), bounds).await?;
+        let call = self.begin(calls::INCREMENT, &bucket);
+        let sum = noted(call, self.bucket(&bucket)?.increment(key, delta.into(), bounds).await)?;
         i64::try_from(sum).map_err(|_| Error::Other("the sum would overflow".to_owned()))
     }
 
     async fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), CasError>> {
+        let call = self.calls.begin(calls::SWAP);
         let cas = self.table.delete(cas)?;
-        match cas.swap(value).await {
+        match noted(call, cas.swap(value).await) {
             Ok(Swapped::Done) => Ok(Ok(())),
             Ok(Swapped::Failed(newer)) => Ok(Err(CasError::CasFailed(self.table.push(newer)?))),
             Err(error) => Ok(Err(CasError::StoreError(wire(error)?))),
@@ -97,7 +105,8 @@ impl atomics::Host for View<'_> {
 
 impl atomics::HostCas for View<'_> {
     async fn new(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Resource<Cas>, Error> {
-        let cas = self.bucket(&bucket)?.compare(key).await?;
+        let call = self.begin(calls::COMPARE, &bucket);
+        let cas = noted(call, self.bucket(&bucket)?.compare(key).await)?;
         Ok(self.table.push(cas)?)
     }
 
@@ -117,15 +126,18 @@ impl batch::Host for View<'_> {
         bucket: Resource<Bucket>,
         keys: Vec<String>,
     ) -> Result<Vec<(String, Option<Vec<u8>>)>, Error> {
-        let values = self.bucket(&bucket)?.get_many(keys.clone()).await?;
+        let call = self.begin(calls::GET_MANY, &bucket);
+        let values = noted(call, self.bucket(&bucket)?.get_many(keys.clone()).await)?;
         Ok(keys.into_iter().zip(values).collect())
     }
 
     async fn set_many(&mut self, bucket: Resource<Bucket>, key_values: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
-        self.bucket(&bucket)?.set_many(key_values).await
+        let call = self.begin(calls::SET_MANY, &bucket);
+        noted(call, self.bucket(&bucket)?.set_many(key_values).await)
     }
 
     async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<(), Error> {
-        self.bucket(&bucket)?.delete_many(keys).await
+        let call = self.begin(calls::DELETE_MANY, &bucket);
+        noted(call, self.bucket(&bucket)?.delete_many(keys).await)
     }
 }
