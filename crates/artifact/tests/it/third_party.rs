@@ -67,7 +67,7 @@ fn wash_cron_service_is_a_command() {
         digest: "sha256:d5dd61288461e0a0930f623a2312325d20d2c0f446c3b2db02b05177a8f130e8",
         needs: &["wasmcloud:example/cron@0.0.1"],
         refused: Some(
-            "this is a command (it exports `wasi:cli/run@0.2.3`) and answers no HTTP; `coracle run` will run it",
+            "this is a command (it exports `wasi:cli/run@0.2.3`) and answers no HTTP; run it with `coracle run`",
         ),
     };
     check(committed("wash-runtime-cron-service.wasm"), &case);
