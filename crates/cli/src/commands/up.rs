@@ -12,6 +12,7 @@ use crate::{commands, output};
 use anyhow::Context as _;
 use coracle_edge::{AppSource, Edge, LoadError, Settings, StartError};
 use coracle_manifest::{App, Flags};
+use coracle_telemetry::export::settings as otel;
 use coracle_telemetry::{AccessLog, Fields, Format, Lines};
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -203,6 +204,9 @@ fn settings(options: &Up, app: AppSource, access: Option<AccessLog>) -> Result<S
         drain: *drain,
         ..Settings::default()
     };
+    let (telemetry, complaints) = otel::Settings::read(&|name| std::env::var(name).ok());
+    complaints.iter().for_each(|complaint| tracing::warn!("{complaint}"));
+    settings.telemetry = Some(telemetry);
     settings.engine.cache_dir = cache.map(|root| root.join("compiled"));
     settings.engine.heap = Some(crate::heap::allocated);
     settings.engine.compiler = own_program();

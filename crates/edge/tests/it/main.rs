@@ -18,5 +18,6 @@ mod slow;
 mod start;
 mod static_files;
 mod supervise;
+mod telemetry;
 mod upgrade;
 mod upstream;
