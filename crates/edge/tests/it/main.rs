@@ -11,6 +11,7 @@ mod guests;
 mod logging;
 mod many;
 mod process;
+mod prometheus;
 mod raw;
 mod reload;
 mod requests;

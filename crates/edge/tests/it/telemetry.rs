@@ -105,13 +105,12 @@ fn manifest(kind: &str, stub: &str, own: &str) -> String {
 
 async fn started(kind: &str, collector: &Collector, stub: &Stub) -> TestApp {
     let settings = collector.settings();
-    let app =
-        TestApp::start_with(&manifest(kind, &stub.url(), "http://127.0.0.1:1"), |to| {
+    let app = TestApp::start_with(&manifest(kind, &stub.url(), "http://127.0.0.1:1"), |to| {
         to.telemetry = Some(settings);
         // Of 0.2 each request has an instance of its own, and so has the one it makes.
         to.engine.instances = 3 * REQUESTS as u32;
     })
-            .await;
+    .await;
     // Its own address is known only now.
     let own = format!("http://{}", app.addr);
     app.write_manifest(&manifest(kind, &stub.url(), &own));
