@@ -84,12 +84,85 @@ pub enum Command {
     Check(Check),
     /// Show what a component imports, exports and needs, and what limits hold
     Inspect(Inspect),
+    /// See what a running app does: requests, logs, traces, profiles
+    Observe(Observe),
     /// Print the JSON Schema of coracle.toml, for editors
     Schema,
     /// Look for the compilers that components are built with, and install them with --fix
     Doctor(Doctor),
     /// Print completions for a shell
     Completions(Completions),
+}
+
+const OBSERVE_EXAMPLES: &str = "\
+Examples:
+  coracle observe open                        print the dashboard's address
+  coracle observe top                         rate, errors and duration by route
+  coracle observe logs -f --severity warn     warnings as they come
+  coracle observe trace                       the last traces; with an id, one of them
+  coracle observe profile --for 10s           where guests spend their CPU time
+
+The same and more is on the dashboard, at the admin address that `coracle up` prints.";
+
+#[derive(Debug, Args)]
+#[command(after_help = OBSERVE_EXAMPLES)]
+pub struct Observe {
+    #[command(subcommand)]
+    pub what: Observed,
+    /// The admin listener of the process
+    #[arg(long, global = true, value_name = "ADDR", default_value = "127.0.0.1:9180")]
+    pub admin: SocketAddr,
+    /// The file with its token [default: .coracle/admin-token; CORACLE_ADMIN_TOKEN wins]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub token_file: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Observed {
+    /// Print the address of the dashboard, with the token
+    Open,
+    /// Show rate, errors and duration by route, again and again
+    Top {
+        /// Show it once
+        #[arg(long)]
+        once: bool,
+    },
+    /// Show lines of guests, of Coracle and of what it started
+    Logs {
+        /// Go on with those that come
+        #[arg(long, short)]
+        follow: bool,
+        /// Only what contains this
+        #[arg(long, value_name = "TEXT")]
+        text: Option<String>,
+        /// Only lines at least this serious: debug, info, warn, error
+        #[arg(long, value_name = "SEVERITY")]
+        severity: Option<String>,
+        /// Only of this component, upstream or service
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// How many of the last lines
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        last: usize,
+    },
+    /// Show the last traces, or one of them over time
+    Trace {
+        /// Of a trace or of a request
+        #[arg(value_name = "ID")]
+        id: Option<String>,
+    },
+    /// Sample where guests spend their CPU time
+    Profile {
+        /// For how long
+        #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = values::duration)]
+        time: Duration,
+        /// Where to write it, for speedscope [default: coracle.speedscope.json]
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        out: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! `wasi:logging@0.1.0-draft`: lines with a level and a context, into the component's log. Needs no grant: a guest may write to its
 //! standard output anyway, and the same rate holds for both.
 
+use crate::always::always;
 use coracle_host::{Check, Checked, Grant, Guest, Interface, Mode, Plugin, PrepareError, Resources, Ungranted, Voice};
 use coracle_manifest::value::Node;
 use coracle_telemetry::{Attribute, Severity};
@@ -33,7 +34,7 @@ impl Plugin for Logging {
     }
 
     fn check(&self, value: &Node, check: &mut Check<'_>) -> Option<Checked> {
-        super::otel::always(value, check, "logging")
+        always(value, check, "logging")
     }
 
     fn prepare(&self, checked: &Checked, _: &Resources) -> Result<Grant, PrepareError> {

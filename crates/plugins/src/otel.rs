@@ -4,10 +4,11 @@
 //! into one of the instance's. What a host call is made from is the guest's innermost open span of the same request. Needs no grant, as
 //! lines do; spans count against the request's budget. Metrics of guests are refused with a text that says so.
 
+use crate::always::always;
 use coracle_host::{
     Calls, Check, Checked, Grant, Guest, Interface, Mode, Plugin, PrepareError, Resources, Ungranted, Voice,
 };
-use coracle_manifest::value::{Node, Value as Typed};
+use coracle_manifest::value::Node;
 use coracle_telemetry::span::{Event, Kind, Link, Span, Status};
 use coracle_telemetry::{Attribute, Severity, SpanId, TraceId, Value};
 use serde_json::json;
@@ -67,14 +68,6 @@ impl Plugin for Otel {
         tracing::add_to_linker::<_, Making>(linker, Making::of)?;
         metrics::add_to_linker::<_, Making>(linker, Making::of)?;
         logs::add_to_linker::<_, Making>(linker, Making::of)
-    }
-}
-
-/// The grant of what every component may do: `true`, and nothing else.
-pub(crate) fn always(value: &Node, check: &mut Check<'_>, name: &str) -> Option<Checked> {
-    match &value.value {
-        Typed::Boolean(true) => Some(Arc::new(())),
-        _ => value.wrong_type(check.diagnostics, &format!("the grant `{name}`"), "true: there is nothing to choose"),
     }
 }
 

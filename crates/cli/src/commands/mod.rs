@@ -6,6 +6,7 @@ pub mod completions;
 pub mod doctor;
 pub mod inspect;
 pub mod inventory;
+pub mod observe;
 pub mod package;
 pub mod run;
 pub mod schema;

@@ -12,6 +12,7 @@ use crate::{commands, output, succession};
 use anyhow::Context as _;
 use coracle_edge::{AppSource, Edge, Listen, LoadError, Settings, StartError, TlsFiles};
 use coracle_manifest::{App, Flags};
+use coracle_telemetry::export::settings as otel;
 use coracle_telemetry::{AccessLog, Fields, Format, Lines};
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -231,6 +232,9 @@ fn settings(options: &Up, app: AppSource, access: Option<AccessLog>) -> Result<S
         trusted_proxies: options.front.trusted.clone(),
         ..Settings::default()
     };
+    let (telemetry, complaints) = otel::Settings::read(&|name| std::env::var(name).ok());
+    complaints.iter().for_each(|complaint| tracing::warn!("{complaint}"));
+    settings.telemetry = Some(telemetry);
     settings.engine = engine(cache_dir.as_deref());
     settings.engine.compile = !aot_only;
     if let Some(memory) = memory {

@@ -84,7 +84,11 @@ fn head(out: &mut String, metric: &Metric, dialect: Dialect) -> fmt::Result {
         Dialect::OpenMetrics => metric.family(),
         Dialect::Prometheus => metric.prometheus(),
     };
-    writeln!(out, "# HELP {name} {}", Escaped(metric.help))?;
+    // The older dialect knows no quotes that would have to be escaped here. Our help has neither backslashes nor line feeds.
+    match dialect {
+        Dialect::OpenMetrics => writeln!(out, "# HELP {name} {}", Escaped(metric.help))?,
+        Dialect::Prometheus => writeln!(out, "# HELP {name} {}", metric.help)?,
+    }
     writeln!(out, "# TYPE {name} {kind}")?;
     match metric.unit_word() {
         Some(unit) if dialect == Dialect::OpenMetrics && name.ends_with(unit) => writeln!(out, "# UNIT {name} {unit}"),

@@ -245,8 +245,9 @@ impl Store {
             if kept.why.is_none() {
                 return true;
             }
-            let Some(server) = kept.spans().into_iter().next() else { return true };
-            rows.add(&server, service, kept.calls.len() + 1)
+            let spans = kept.spans();
+            let Some(server) = spans.first() else { return true };
+            rows.add(server, service, spans.len())
         });
         self.received.newest(|_, received| {
             rows.add(&received.span, &received.origin.service, 1);

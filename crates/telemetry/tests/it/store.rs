@@ -69,7 +69,7 @@ fn a_trace_is_put_together() {
     let trace = telemetry.store.trace(kept.record.trace_id, telemetry.service()).unwrap();
     assert_eq!((trace.spans.len(), trace.requests.len(), trace.logs.len(), trace.partial), (5, 1, 1, false));
     let rows = telemetry.store.traces(10, telemetry.service());
-    assert_eq!((rows.len(), rows[0].name.as_str(), rows[0].spans), (1, "GET /orders/{id}", 3));
+    assert_eq!((rows.len(), rows[0].name.as_str(), rows[0].spans), (1, "GET /orders/{id}", 5));
     let lines = telemetry.store.find_logs(&Logs::parse(&format!("request={}", kept.record.id)).unwrap());
     assert_eq!(lines.len(), 1);
     assert!(telemetry.store.find_logs(&Logs::parse("severity=error").unwrap()).is_empty());

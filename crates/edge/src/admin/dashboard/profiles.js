@@ -11,11 +11,10 @@ const ROW = 22;
 /** Stacks with their weights, put together as a tree. */
 export function flame(profile) {
   const root = { name: "all", weight: 0, children: new Map() };
-  for (const { frames, weight } of profile.stacks) {
+  for (const { component, frames, weight } of profile.stacks) {
     root.weight += weight;
     let node = root;
-    for (const frame of frames) {
-      const name = profile.frames[frame];
+    for (const name of [component, ...frames.map((frame) => profile.frames[frame])]) {
       if (!node.children.has(name)) node.children.set(name, { name, weight: 0, children: new Map() });
       node = node.children.get(name);
       node.weight += weight;

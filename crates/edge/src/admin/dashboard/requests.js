@@ -17,7 +17,7 @@ function badges(row) {
     row.fallback_from ? h("span", { class: "badge warn", title: `${row.fallback_from} could not answer` }, "fallback") : null,
     row.cold ? h("span", { class: "badge info", title: "An instance was made for it" }, "cold") : null,
     row.error_type && !row.fallback_from ? h("span", { class: "badge bad" }, row.error_type) : null,
-    row.calls ? h("span", { class: "badge", title: "Calls into the host that were kept" }, `${row.calls} calls`) : null,
+    row.calls ? h("span", { class: "badge", title: "Calls into the host that were kept" }, `${row.calls} ${row.calls === 1 ? "call" : "calls"}`) : null,
   ];
 }
 
