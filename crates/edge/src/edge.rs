@@ -12,6 +12,7 @@ use crate::listen::{self, ListenError};
 use crate::live::{Live, Reload, Reloaded};
 use crate::load::{Known, LoadError, Loaded, Loader};
 use crate::record::Sink;
+use crate::rollout::{self, Adopted};
 use crate::settings::{AppSource, Settings};
 use crate::shard::Shard;
 use crate::signals::{Asked, Signals};
@@ -21,11 +22,12 @@ use crate::tunnel::Tunnels;
 use crate::watch::Files;
 use arc_swap::ArcSwap;
 use coracle_host::{Engine, EngineError, Note, Resources};
+use coracle_rollout::log::LogError;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -42,6 +44,8 @@ pub enum StartError {
     Engine(#[from] EngineError),
     #[error("the admin listener does not start")]
     Admin(#[source] io::Error),
+    #[error(transparent)]
+    Rollouts(#[from] LogError),
     #[error("a thread does not start")]
     Thread(#[source] io::Error),
 }
@@ -183,6 +187,7 @@ struct Hub {
     drained: mpsc::Receiver<usize>,
     admin: Option<JoinHandle<()>>,
     supervisors: BTreeMap<String, Supervisor>,
+    rollouts: Deciding,
     reloads: mpsc::Receiver<Reload>,
     files: Files,
 }
@@ -203,9 +208,12 @@ impl Hub {
             now: CancellationToken::new(),
             stop: CancellationToken::new(),
             tunnels: loader.tunnels.clone(),
+            rollouts: OnceLock::new(),
             counts: Arc::clone(&sink.counts),
             started: Instant::now(),
         });
+        let mut rollouts = Deciding { state_dir: settings.state_dir.clone(), thread: None };
+        rollouts.adopt(&live, &live.state.load()).await?;
         let (asking, hears) = mpsc::channel(16);
         let reloads = merged(reloads, hears);
         // Whatever has been started ends when the rest can't be.
@@ -224,6 +232,7 @@ impl Hub {
             drained,
             admin: admin_thread,
             supervisors,
+            rollouts,
             reloads,
             files,
         };
@@ -295,6 +304,10 @@ impl Hub {
         // A file that was wrong may be put right by the next save.
         let loaded = loaded.inspect_err(|_| self.watch_files())?;
         let new = Arc::new(loaded.state);
+        // Before a request sees them: else each would begin on the old version.
+        if let Err(error) = self.rollouts.adopt(&self.live, &new).await {
+            tracing::error!(error = %crate::chain::chain(&error), "rollouts can't go on; their routes stay on the old version");
+        }
         self.live.state.store(Arc::clone(&new));
         let mut reloaded = Reloaded { generation: new.generation, replaced: vec![], kept: vec![], failed: vec![] };
         let before: HashMap<_, _> = old.all_components().collect();
@@ -408,13 +421,42 @@ impl Hub {
             () = now.cancelled() => {}
         }
         live.stop.cancel();
+        if let Some(rollouts) = live.rollouts.get() {
+            rollouts.stop();
+        }
         let supervisors = std::mem::take(&mut self.supervisors);
         futures::future::join_all(supervisors.into_values().map(Supervisor::stop)).await;
         timer.abort();
-        let threads = std::mem::take(&mut self.shards).into_iter().chain(self.admin.take());
+        let threads = std::mem::take(&mut self.shards).into_iter().chain(self.admin.take()).chain(self.rollouts.thread.take());
         let threads: Vec<_> = threads.collect();
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
         let _ = joined.await;
+    }
+}
+
+/// The thread that decides about rollouts, from the first route that is in one.
+struct Deciding {
+    state_dir: Option<PathBuf>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Deciding {
+    /// Has the routes of a state steered, before requests see it.
+    async fn adopt(&mut self, live: &Live, state: &AppState) -> Result<(), LogError> {
+        let routes: Vec<_> = state.all_routes().filter_map(|route| route.steered.clone()).collect();
+        if live.rollouts.get().is_none() {
+            if routes.is_empty() {
+                return Ok(());
+            }
+            let dir = self.state_dir.clone().unwrap_or_else(|| state.app.base_dir.join(".coracle"));
+            let (rollouts, thread) = rollout::start(&dir.join("rollouts.redb"))?;
+            self.thread = Some(thread);
+            let _ = live.rollouts.set(rollouts);
+        }
+        if let Some(rollouts) = live.rollouts.get() {
+            rollouts.adopt(routes.into_iter().map(|steered| Adopted { steered, unfit: None }).collect()).await;
+        }
+        Ok(())
     }
 }
 

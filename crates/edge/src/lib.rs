@@ -23,6 +23,7 @@ mod probe;
 mod record;
 mod redirect;
 mod respond;
+mod rollout;
 mod running;
 mod serve;
 mod settings;

@@ -2,11 +2,12 @@
 
 use crate::load::LoadError;
 use crate::record::Counts;
+use crate::rollout::Rollouts;
 use crate::state::AppState;
 use crate::tunnel::Tunnels;
 use arc_swap::ArcSwap;
 use coracle_host::Engine;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,8 @@ pub struct Live {
     /// Everything has ended: threads may go.
     pub stop: CancellationToken,
     pub tunnels: Tunnels,
+    /// Where rollouts are decided; begins when a route first asks for it.
+    pub rollouts: OnceLock<Rollouts>,
     pub counts: Arc<Counts>,
     pub started: Instant,
 }

@@ -8,6 +8,7 @@ use crate::chain::chain;
 use crate::destination::{Component, Destination};
 use crate::health::{Health, Watch};
 use crate::redirect::Redirect;
+use crate::rollout::Steered;
 use crate::settings::AppSource;
 use crate::state::{AppState, LoadedComponent, LoadedUpstream, Released, Route};
 use crate::static_files::StaticFiles;
@@ -17,6 +18,8 @@ use crate::upstream::{Timeouts, Upstream};
 use coracle_artifact::Digest;
 use coracle_host::{Check, Checked, Engine, Grant, Later, Plugin, Pool, Resources, Spec};
 use coracle_manifest::value::{Node, Value};
+use coracle_rollout::document::Document;
+use coracle_rollout::version::Version;
 use coracle_manifest::{App, CheckOptions, Diagnostic, Diagnostics, Flags, RouteTable, Source, Target};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -151,7 +154,7 @@ impl Loader {
             tracing::warn!("{}", diagnostics.render(&source, false));
         }
         let (table, _) = RouteTable::new(&checks.app.routes);
-        let routes = routes(&checks.app, &components, &upstreams);
+        let routes = routes(&checks.app, &components, &upstreams, self.shards);
         let notes = components.values().flat_map(|loaded| loaded.notes.clone()).collect();
         let state = AppState {
             app: checks.app,
@@ -414,9 +417,20 @@ fn routes(
     app: &App,
     components: &BTreeMap<String, LoadedComponent>,
     upstreams: &BTreeMap<String, LoadedUpstream>,
+    shards: usize,
 ) -> Vec<Route> {
     let component = |name: &str| Some(Destination::Component(Arc::clone(&components.get(name)?.component)));
     let upstream = |name: &str| Some(Destination::Upstream(Arc::clone(&upstreams.get(name)?.upstream)));
+    let target = |target: &Target| match target {
+        Target::Component(name) => component(name),
+        Target::Upstream(name) => upstream(name),
+    };
+    let version = |target: &Target| match target {
+        Target::Component(name) => {
+            Some(Version::Component { name: name.clone(), digest: components.get(name)?.digest.clone() })
+        }
+        Target::Upstream(name) => Some(Version::Upstream { name: name.clone() }),
+    };
     let planned = |route: &coracle_manifest::Route| {
         let first = match &route.to {
             coracle_manifest::Destination::Component(name) => component(name)?,
@@ -429,14 +443,24 @@ fn routes(
             }
         };
         let fallback = match &route.fallback {
-            Some(Target::Component(name)) => Some(component(name)?),
-            Some(Target::Upstream(name)) => Some(upstream(name)?),
+            Some(fallback) => Some(target(fallback)?),
             None => None,
         };
-        Some(Route { pattern: Arc::from(title(route)), first, fallback })
+        let steered = match (&route.rollout, route.to.target()) {
+            (Some(rollout), Some(to)) => {
+                let versions = (version(&rollout.from)?, version(&to)?);
+                let document = Document::new(&app.name, &title(route), versions, rollout);
+                Some(Steered::new(document, target(&rollout.from)?, first.clone(), shards))
+            }
+            _ => None,
+        };
+        Some(Route { pattern: Arc::from(title(route)), first, fallback, steered })
     };
     // Names were resolved by the manifest; a route that still has no destination answers with "not found".
-    let nowhere = |route| Route { pattern: Arc::from(title(route)), first: Destination::Nowhere, fallback: None };
+    let nowhere = |route| {
+        let pattern = Arc::from(title(route));
+        Route { pattern, first: Destination::Nowhere, fallback: None, steered: None }
+    };
     app.routes.iter().map(|route| planned(route).unwrap_or_else(|| nowhere(route))).collect()
 }
 

@@ -2,6 +2,7 @@
 //! from. Made by `load.rs`, kept in the state of one app (`state.rs`) or of many (`apps.rs`).
 
 use crate::destination::{Component, Destination};
+use crate::rollout::Steered;
 use crate::upstream::Upstream;
 use coracle_artifact::Digest;
 use coracle_host::Note;
@@ -13,6 +14,8 @@ pub struct Route {
     pub pattern: Arc<str>,
     pub first: Destination,
     pub fallback: Option<Destination>,
+    /// Two versions answer it.
+    pub steered: Option<Arc<Steered>>,
 }
 
 /// A component and what it was made from: when that is the same after a reload, the pool is kept.

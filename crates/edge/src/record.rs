@@ -4,10 +4,11 @@
 //! had a response (the client went away). Nothing has to remember to fire it: `Drop` does.
 
 use crate::chain::chain;
+use crate::rollout::Observed;
 use crate::running::One;
 use crate::state::AppState;
 use bytes::Bytes;
-use coracle_host::{Body, BodyError, Meter, Response};
+use coracle_host::{Body, BodyError, Failure, Meter, Response};
 use coracle_telemetry::{AccessLog, Outcome, Record, RequestId};
 use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
@@ -46,6 +47,8 @@ pub struct Armed {
     meter: Arc<Meter>,
     bytes_in: Arc<AtomicU64>,
     sink: Arc<Sink>,
+    /// What a rollout wants to know of it.
+    observed: Option<Observed>,
     /// A running request keeps the state it was routed by, until its response has ended.
     _state: Arc<AppState>,
     /// Its connection isn't idle while this is held.
@@ -90,6 +93,7 @@ impl Armed {
             meter: Arc::default(),
             bytes_in: Arc::default(),
             sink,
+            observed: None,
             _state: state,
             _running: running,
         }
@@ -107,6 +111,25 @@ impl Armed {
     pub fn routed(&mut self, route: &Arc<str>, destination: Arc<str>) {
         self.record.route = Some(Arc::clone(route));
         self.record.destination = Some(destination);
+    }
+
+    /// The request's outcome counts for a version.
+    pub fn observe(&mut self, observed: Observed) {
+        self.observed = Some(observed);
+    }
+
+    /// The version gave no answer; whether another destination does says nothing of it.
+    pub fn observed_failure(&mut self, failure: &Failure) {
+        if let Some(observed) = &mut self.observed {
+            observed.failed(failure);
+        }
+    }
+
+    /// Says on the response which version answered.
+    pub fn tag(&self, response: &mut Response) {
+        if let Some(observed) = &self.observed {
+            observed.tag(response);
+        }
     }
 
     /// The first destination could not answer; another one is asked.
@@ -156,6 +179,9 @@ impl Drop for Armed {
         counts.requests.fetch_add(1, Relaxed);
         if matches!(self.record.outcome, Outcome::Failed | Outcome::Truncated) {
             counts.failed.fetch_add(1, Relaxed);
+        }
+        if let Some(observed) = self.observed.take() {
+            observed.end(self.record.status, self.record.head, self.record.outcome);
         }
         if let Some(access) = &self.sink.access {
             access.write(&self.record);

@@ -1,5 +1,6 @@
 //! One request, from its head to its response, without back and forth:
-//! admit → route → plan → run (→ fall back) → respond; the record fires by itself (`record.rs`).
+//! admit → route → plan → run (→ fall back) → respond; the record fires by itself (`record.rs`). A route in a rollout has two
+//! versions: which one is part of the plan, and how it went goes with the record (`rollout/`).
 //!
 //! It can't fail: whatever goes wrong becomes a response in `respond`.
 
@@ -7,11 +8,14 @@ use crate::call::{Answer, Call};
 use crate::destination::Destination;
 use crate::forward::{self, Peer};
 use crate::record::{Armed, Head, Sink};
+use crate::loaded::Route;
 use crate::respond::{self, Refusal};
+use crate::rollout::{Chosen, Observed};
 use crate::running::Running;
 use crate::state::AppState;
 use crate::tunnel::Place;
 use coracle_host::{BodyError, Cause, Failure, Request, Response};
+use coracle_rollout::version::Arm;
 use coracle_telemetry::{Blame, RequestId, Stage};
 use http::header::HOST;
 use http::uri::{Authority, Scheme};
@@ -39,6 +43,8 @@ pub struct Connection {
 pub struct Plan<'a> {
     pub first: &'a Destination,
     pub fallback: Option<&'a Destination>,
+    /// Which version, and why, where there are two.
+    pub chosen: Option<Chosen>,
 }
 
 /// Answers one request.
@@ -55,7 +61,7 @@ pub async fn serve(state: Arc<AppState>, connection: Connection, request: http::
         Ok(request) => answer(&state, &connection, request, &mut record).await,
         Err(refusal) => Ok(Answer::Refused(refusal)),
     };
-    let response = match answer {
+    let mut response = match answer {
         Ok(Answer::Response(response)) => response,
         Ok(Answer::Refused(refusal)) => respond::refused(&refusal, id),
         Err(failure) => {
@@ -64,7 +70,23 @@ pub async fn serve(state: Arc<AppState>, connection: Connection, request: http::
             respond::failed(&failure, id)
         }
     };
+    record.tag(&mut response);
     record.follow(response)
+}
+
+/// Where a request goes. Without a rollout that is what the route says.
+fn plan<'a>(route: &'a Route, request: &Request, peer: Peer) -> Plan<'a> {
+    let Some(steered) = &route.steered else {
+        return Plan { first: &route.first, fallback: route.fallback.as_ref(), chosen: None };
+    };
+    let chosen = steered.choose(request, peer.addr.ip());
+    let arm = chosen.choice.arm;
+    // The old version stands by for the new one, whatever else the route names.
+    let fallback = match arm {
+        Arm::New => Some(&steered.old),
+        Arm::Old => route.fallback.as_ref().filter(|fallback| !fallback.is_same(&steered.old)),
+    };
+    Plan { first: steered.destination(arm), fallback, chosen: Some(chosen) }
 }
 
 /// Routes, plans and runs.
@@ -79,10 +101,13 @@ async fn answer(
         Ok(route) => route,
         Err(refusal) => return Ok(Answer::Refused(refusal)),
     };
-    let plan = Plan { first: &route.first, fallback: route.fallback.as_ref() };
-    record.routed(&route.pattern, plan.first.name());
-    check_limits(plan.first, &request)?;
-    let keep = plan.fallback.is_some();
+    let Plan { first, fallback, chosen } = plan(route, &request, connection.peer);
+    record.routed(&route.pattern, first.name());
+    if let (Some(chosen), Some(steered)) = (chosen, &route.steered) {
+        record.observe(Observed::new(Arc::clone(steered), chosen, connection.shard));
+    }
+    check_limits(first, &request)?;
+    let keep = fallback.is_some();
     let call = |request: Request, keep: bool, record: &Armed| Call {
         request,
         id: record.id(),
@@ -91,12 +116,13 @@ async fn answer(
         shard: connection.shard,
         place: Arc::clone(&connection.place),
     };
-    let mut failure = match plan.first.call(call(request, keep, record)).await {
+    let mut failure = match first.call(call(request, keep, record)).await {
         Ok(answer) => return Ok(answer),
         Err(failure) => failure,
     };
-    match (plan.fallback, failure.request.take()) {
-        (Some(fallback), Some(request)) if !is_the_clients(&failure) => {
+    record.observed_failure(&failure);
+    match (fallback, failure.request.take()) {
+        (Some(fallback), Some(request)) if !is_the_clients(&failure) && may_retry(route) => {
             tell(&failure, record.id());
             record.fell_back(fallback.name(), failure.detail);
             check_limits(fallback, &request)?;
@@ -104,6 +130,11 @@ async fn answer(
         }
         _ => Err(failure),
     }
+}
+
+/// Retries are a share of the requests: a version that fails everything must not double the load on the other one.
+fn may_retry(route: &Route) -> bool {
+    route.steered.as_ref().is_none_or(|steered| steered.may_retry())
 }
 
 /// A request that another destination could not answer either.

@@ -7,12 +7,18 @@
 //! outcomes ─ cap.rs ─▶ verdict/ ──┘        assign.rs: which version answers this request
 //! ```
 
+pub mod assign;
 pub mod breaker;
 pub mod budget;
 pub mod cap;
 pub mod command;
+pub mod diff;
 pub mod document;
 pub mod event;
+#[cfg(feature = "flags")]
+pub mod flags;
+#[cfg(feature = "log")]
+pub mod log;
 pub mod machine;
 pub mod verdict;
 pub mod version;

@@ -257,7 +257,7 @@ impl Rollout {
             }
             Event::RolledBack => return refuse("called rolled back"),
             Event::Superseded { by } => {
-                if self.phase.is_over() || matches!(self.phase, Phase::Frozen) {
+                if self.phase.is_over() || matches!(self.phase, Phase::Frozen | Phase::RollingBack) {
                     return refuse("superseded");
                 }
                 self.enter(Phase::Superseded, entry.time);

@@ -1,4 +1,4 @@
-//! Runs one situation many times: dice make counts, the product's `Judge` looks at them every ten seconds.
+//! Runs one situation many times: dice make counts, the product's `Judge` looks at them every five seconds.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use rand_distr::{Binomial, Distribution as _, LogNormal, Poisson};
 use super::cases::{Case, Wrong};
 
 /// Seconds between looks.
-const LOOK: f64 = 10.0;
+const LOOK: f64 = 5.0;
 /// Latencies from which the thresholds are frozen, as many as the product waits for.
 const BASELINE: usize = 1000;
 /// Latencies that stand for all there could be.

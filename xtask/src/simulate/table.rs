@@ -36,7 +36,7 @@ pub fn page(rows: &[(Case, Row)], runs: usize) -> String {
     let mut page = format!(
         "# Verdicts, simulated\n\n\
          Made by `cargo xtask simulate rollout`: {runs} rollouts of each kind through the code that judges real ones\n\
-         (`crates/rollout/src/verdict/`), with its defaults, one look every ten seconds. Dice are seeded, so that the same code gives the same page.\n\
+         (`crates/rollout/src/verdict/`), with its defaults, one look every five seconds. Dice are seeded, so that the same code gives the same page.\n\
          What it rests on stands in [design 011](design/011-rollouts.md).\n\n\
          Latencies: logarithmic normal around 20 ms, 1.5 % of them six times as long. \"Rolled back\" of a version with nothing wrong is a false alarm;\n\
          the bar is 0.2 %. Times are minutes from the moment it went wrong: half of the runs, and nine of ten. \"Proven\" means that \"not worse\" was\n\

@@ -12,17 +12,19 @@ use std::time::Duration;
 
 /// Which part of alpha each kind of alarm has. The sum is 1.
 const PARTS: [(Measure, f64); 7] = [
-    (Measure::Errors, 0.4),
-    (Measure::Latency, 0.4),
-    (Measure::Traps, 0.04),
-    (Measure::ClientErrors, 0.04),
-    (Measure::Mismatches, 0.04),
-    (Measure::SloErrors, 0.04),
-    (Measure::SloLatency, 0.04),
+    (Measure::Errors, 0.3),
+    (Measure::Latency, 0.3),
+    (Measure::Traps, 0.08),
+    (Measure::ClientErrors, 0.08),
+    (Measure::Mismatches, 0.08),
+    (Measure::SloErrors, 0.08),
+    (Measure::SloLatency, 0.08),
 ];
 
 /// Twice as many 4xx as before is no accident any more; what clients ask for varies more than what servers do.
 const CLIENT_ERRORS_TOLERATED: f64 = 2.0;
+/// How the evidence of the thresholds is weighted: a tail of slow answers shows at the last, everything slower at all.
+const SLOW_WEIGHTS: [f64; THRESHOLDS] = [0.1, 0.1, 0.25, 0.55];
 /// Traps of more than one request in 2 000.
 const TRAPS_ALLOWED: f64 = 0.0005;
 /// Answers that differ where the old version never differs from itself: more than one in 1 000.
@@ -124,6 +126,11 @@ impl Judge {
         self.mismatches.total
     }
 
+    /// How many answers of the new version were counted.
+    pub fn answered(&self) -> u64 {
+        self.errors.total.new.n
+    }
+
     /// What can be said now.
     pub fn verdict(&self) -> Verdict {
         let mut findings = vec![self.errors(), self.latency(), self.traps()];
@@ -173,7 +180,7 @@ impl Judge {
     /// The thresholds together: their mean is evidence that needs no correction, and a proof must hold for each.
     fn latency(&self) -> Finding {
         let values: Vec<_> = self.slow.iter().map(Ratio::e_value).collect();
-        let mean = values.iter().sum::<f64>() / THRESHOLDS as f64;
+        let mean = values.iter().zip(SLOW_WEIGHTS).map(|(value, weight)| value * weight).sum();
         let worst = values.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(at, _)| at);
         let mut open: Option<Finding> = None;
         for (at, (ratio, rate)) in self.slow.iter().zip(&self.slow_floor).enumerate() {

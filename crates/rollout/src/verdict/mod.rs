@@ -70,11 +70,11 @@ pub struct Look {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// How often a good version may be rolled back at most, over the whole rollout: 0.025. In simulations it is far less.
+    /// How often a good version may be rolled back at most, over the whole rollout: 0.01. In simulations it is a fifth of that.
     pub alpha: f64,
     /// How often a bad version may be called proven at most: 0.01.
     pub doubt: f64,
-    /// A ratio of rates up to which nothing is wrong: 1.
+    /// A ratio of rates up to which nothing is wrong: 1.05. A twentieth more is nothing that a user notices.
     pub tolerated: f64,
     /// "Not worse" is proven when the new version fails at most so many times as often: 2.
     pub proven: f64,
@@ -91,15 +91,15 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            alpha: 0.025,
+            alpha: 0.01,
             doubt: 0.01,
-            tolerated: 1.0,
+            tolerated: 1.05,
             proven: 2.0,
             floor: 0.005,
             slo_errors: None,
             slo_p99: None,
             budget: None,
-            least_events: 3,
+            least_events: 5,
         }
     }
 }

@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 /// Worse by so much: what the test looks for.
 pub const WORSE: [f64; 7] = [1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0];
+/// How the evidence for each is weighted. A version that is a little worse does a little harm, and shows it only after so many
+/// requests that chance has had as many occasions: it takes more to say so.
+const WEIGHTS: [f64; 7] = [0.03, 0.05, 0.12, 0.2, 0.2, 0.2, 0.2];
 /// Better than a bound by so much: what a proof of the bound looks for.
 const BETTER: [f64; 6] = [1.25, 1.5, 2.0, 3.0, 5.0, 10.0];
 /// The bounds that can be proven.
@@ -76,7 +79,8 @@ impl Ratio {
 
     /// How much speaks for "worse than tolerated".
     pub fn e_value(&self) -> f64 {
-        mixture(self.starts.iter().map(|start| mean_exp(&start.log)))
+        let weighted = |start: &Start| start.log.iter().zip(WEIGHTS).map(|(log, weight)| weight * exp(*log)).sum();
+        mixture(self.starts.iter().map(weighted))
     }
 
     /// The smallest bound that the ratio is proven to stay under.
@@ -107,12 +111,17 @@ fn step(seen: Pair, base: f64, worse: f64) -> f64 {
 
 /// The mean of e-values is an e-value.
 pub(super) fn mean_exp(logs: &[f64]) -> f64 {
-    let sum: f64 = logs.iter().map(|log| log.clamp(-700.0, 600.0).exp()).sum();
+    let sum: f64 = logs.iter().copied().map(exp).sum();
     sum / logs.len().max(1) as f64
 }
 
+/// Kept finite.
+fn exp(log: f64) -> f64 {
+    log.clamp(-700.0, 600.0).exp()
+}
+
 /// The weight of the first start; the k-th after it has a part 1/(k(k+1)) of the rest.
-const FIRST: f64 = 0.8;
+const FIRST: f64 = 0.95;
 
 /// Evidence from several starts; what is left stands for "it never began".
 pub(super) fn mixture(values: impl Iterator<Item = f64>) -> f64 {

@@ -1,0 +1,22 @@
+//! Rollouts on the wire: which version a request gets, what is counted of its outcome, and the thread that decides.
+//!
+//! ```text
+//!   request ─ Steered::choose ─▶ version ─ … ─▶ Observed (drop) ─▶ counters of the shard
+//!                 ▲ one pointer                                         │ every quarter of a second
+//!               writer.rs: log, judge, state machine ◀──────────────────┘        admin: Rollouts (handle)
+//! ```
+//! Routes without a rollout know nothing of this. The decisions are those of the crate `rollout`; here they meet threads,
+//! files and requests.
+
+mod counted;
+mod handle;
+mod observed;
+mod steered;
+mod views;
+mod writer;
+
+pub use handle::{Ask, NotDone, Rollouts};
+pub use observed::Observed;
+pub use steered::{Chosen, Current, Steered};
+pub use views::View;
+pub use writer::{Adopted, start};
