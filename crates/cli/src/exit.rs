@@ -14,6 +14,10 @@ pub enum Exit {
     Usage = 2,
     /// The process can't start: an address is taken, a right is missing.
     Start = 3,
+    /// A rollout that was waited for went back.
+    RolledBack = 4,
+    /// A rollout that was waited for was not promoted: not enough evidence in time, or a person must decide.
+    Inconclusive = 5,
     /// A bug in Coracle.
     Bug = 70,
     /// Ended at once by SIGINT.

@@ -38,6 +38,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
         Command::Up(up) => commands::up::run(up),
         Command::Check(check) => commands::check::run(check),
         Command::Inspect(inspect) => commands::inspect::run(inspect),
+        Command::Rollout(rollout) => commands::rollout::run(rollout),
         Command::Schema => commands::schema::run(),
         Command::Doctor(doctor) => commands::doctor::run(doctor),
         Command::Completions(completions) => commands::completions::run(completions),

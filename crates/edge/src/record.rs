@@ -134,6 +134,9 @@ impl Armed {
 
     /// The first destination could not answer; another one is asked.
     pub fn fell_back(&mut self, to: Arc<str>, error: String) {
+        if let Some(observed) = &mut self.observed {
+            observed.fell_back();
+        }
         self.record.fallback_from = self.record.destination.replace(to);
         self.record.error = Some(error);
     }

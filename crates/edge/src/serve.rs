@@ -10,7 +10,7 @@ use crate::forward::{self, Peer};
 use crate::record::{Armed, Head, Sink};
 use crate::loaded::Route;
 use crate::respond::{self, Refusal};
-use crate::rollout::{Chosen, Observed};
+use crate::rollout::{Chosen, Observed, Shadow};
 use crate::running::Running;
 use crate::state::AppState;
 use crate::tunnel::Place;
@@ -103,7 +103,11 @@ async fn answer(
     };
     let Plan { first, fallback, chosen } = plan(route, &request, connection.peer);
     record.routed(&route.pattern, first.name());
+    let mut shadow = None;
     if let (Some(chosen), Some(steered)) = (chosen, &route.steered) {
+        if chosen.choice.arm == Arm::Old {
+            shadow = Shadow::of(steered, &request, (connection.shard, &connection.place));
+        }
         record.observe(Observed::new(Arc::clone(steered), chosen, connection.shard));
     }
     check_limits(first, &request)?;
@@ -117,7 +121,8 @@ async fn answer(
         place: Arc::clone(&connection.place),
     };
     let mut failure = match first.call(call(request, keep, record)).await {
-        Ok(answer) => return Ok(answer),
+        Ok(Answer::Response(response)) => return Ok(Answer::Response(shadowed(response, shadow))),
+        Ok(refused @ Answer::Refused(_)) => return Ok(refused),
         Err(failure) => failure,
     };
     record.observed_failure(&failure);
@@ -129,6 +134,13 @@ async fn answer(
             fallback.call(call(*request, false, record)).await
         }
         _ => Err(failure),
+    }
+}
+
+fn shadowed(response: Response, shadow: Option<Shadow>) -> Response {
+    match shadow {
+        Some(shadow) => shadow.follow(response),
+        None => response,
     }
 }
 

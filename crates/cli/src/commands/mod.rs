@@ -6,6 +6,7 @@ pub mod completions;
 pub mod doctor;
 pub mod inspect;
 pub mod inventory;
+pub mod rollout;
 pub mod schema;
 pub mod up;
 

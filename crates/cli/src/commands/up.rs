@@ -225,6 +225,7 @@ fn not_started(error: StartError) -> Failure {
             Failure::report(error.render(output::stderr_colour()))
         }
         StartError::Load(error) => Failure::mend(error),
+        StartError::Rollouts(error) => Failure::start(error),
         // Its text says what its cause means.
         StartError::Listen(error) => Failure::start(anyhow::anyhow!("{error}")),
         other => Failure::start(other),

@@ -34,6 +34,8 @@ pub enum Ask {
 pub enum NotDone {
     /// No such rollout or route.
     Unknown(String),
+    /// The call makes no sense.
+    Malformed(String),
     /// It may not be.
     Refused(String),
     /// The log can't be written, or the writer has ended.

@@ -8,15 +8,18 @@
 //! Routes without a rollout know nothing of this. The decisions are those of the crate `rollout`; here they meet threads,
 //! files and requests.
 
+mod compared;
 mod counted;
 mod handle;
 mod observed;
+mod shadow;
 mod steered;
 mod views;
 mod writer;
 
 pub use handle::{Ask, NotDone, Rollouts};
 pub use observed::Observed;
-pub use steered::{Chosen, Current, Steered};
+pub use shadow::Shadow;
+pub use steered::{Chosen, Steered};
 pub use views::View;
 pub use writer::{Adopted, start};

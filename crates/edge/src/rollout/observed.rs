@@ -13,6 +13,8 @@ use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+/// Why the other version answered.
+const FALLBACK: HeaderName = HeaderName::from_static("x-coracle-fallback");
 const VERSION_HEADER: HeaderName = HeaderName::from_static(VERSION);
 
 /// A request on its way through one version.
@@ -22,10 +24,13 @@ pub struct Observed {
     shard: usize,
     /// The version could not answer: how.
     failed: Option<Failed>,
+    /// The other version answered instead.
+    fell_back: bool,
 }
 
 #[derive(Clone, Copy)]
 struct Failed {
+    why: &'static str,
     trap: bool,
     too_much: bool,
     /// The client's fault: says nothing about the version.
@@ -37,7 +42,7 @@ impl Observed {
         if let Some(counts) = steered.shard(shard) {
             counts.running(chosen.choice.arm, 1);
         }
-        Self { steered, chosen, shard, failed: None }
+        Self { steered, chosen, shard, failed: None, fell_back: false }
     }
 
     pub fn arm(&self) -> Arm {
@@ -48,15 +53,23 @@ impl Observed {
     pub fn failed(&mut self, failure: &Failure) {
         let too_much = matches!(failure.cause, Cause::Busy { .. } | Cause::NoRoom { .. });
         let trap = matches!(failure.cause, Cause::Trap | Cause::CpuLimit | Cause::MemoryLimit | Cause::Instantiate);
-        self.failed = Some(Failed { trap, too_much, client: failure.blame == Blame::Client });
+        self.failed = Some(Failed { why: word(&failure.cause), trap, too_much, client: failure.blame == Blame::Client });
+    }
+
+    /// The other version is asked instead.
+    pub fn fell_back(&mut self) {
+        self.fell_back = true;
     }
 
     /// Says which version answered, and sets the cookies that keep a client on it.
     pub fn tag(&self, response: &mut Response) {
         let split = &self.steered.current.load().split;
-        let answered = if self.failed.is_some() { self.arm().other() } else { self.arm() };
+        let answered = if self.fell_back { self.arm().other() } else { self.arm() };
         if let Ok(label) = HeaderValue::from_str(split.label(answered)) {
             response.headers_mut().insert(VERSION_HEADER, label);
+        }
+        if let (true, Some(failed)) = (self.fell_back, self.failed) {
+            response.headers_mut().insert(FALLBACK, HeaderValue::from_static(failed.why));
         }
         for cookie in &self.chosen.choice.cookies {
             if let Ok(cookie) = HeaderValue::from_str(cookie) {
@@ -96,6 +109,28 @@ impl Observed {
                 false => Went::Success,
             });
         }
+    }
+}
+
+/// What happened, in a word for a header.
+pub fn word(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Busy { .. } => "busy",
+        Cause::NoRoom { .. } => "no-room",
+        Cause::NotLoaded { .. } => "not-loaded",
+        Cause::Closing => "closing",
+        Cause::Instantiate => "instantiate",
+        Cause::Trap => "trap",
+        Cause::CpuLimit => "cpu-limit",
+        Cause::MemoryLimit => "memory-limit",
+        Cause::Deadline => "deadline",
+        Cause::NoResponse => "no-response",
+        Cause::ErrorCode(_) => "error-code",
+        Cause::Unreachable => "unreachable",
+        Cause::UpstreamTimeout => "upstream-timeout",
+        Cause::UpstreamProtocol => "upstream-protocol",
+        Cause::BodyTooLarge | Cause::HeadersTooLarge => "too-large",
+        Cause::ClientGone => "client-gone",
     }
 }
 

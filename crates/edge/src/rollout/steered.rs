@@ -2,6 +2,7 @@
 //! requests read it with one atomic load.
 
 use crate::destination::Destination;
+use crate::rollout::compared::Compared;
 use crate::rollout::counted::Shard;
 use arc_swap::ArcSwap;
 use coracle_host::Request;
@@ -16,6 +17,10 @@ use coracle_rollout::version::Arm;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::Semaphore;
+
+/// Copies under way at the same time; further ones are left out.
+const COPIES: usize = 8;
 
 /// A route with two versions.
 pub struct Steered {
@@ -25,6 +30,9 @@ pub struct Steered {
     pub new: Destination,
     pub current: ArcSwap<Current>,
     pub(super) shards: Vec<Shard>,
+    /// Copies that may be under way.
+    pub(super) copies: Arc<Semaphore>,
+    compared: Compared,
     breaker: Mutex<Breaker>,
     budget: Mutex<Budget>,
 }
@@ -64,8 +72,11 @@ impl Steered {
         };
         let current = Current { split, shadow: Share::default(), phase: Phase::Draft, thresholds: None };
         let now = Instant::now();
+        let compared = Compared::new(&document.ignore);
         Arc::new(Self {
             document,
+            copies: Arc::new(Semaphore::new(COPIES)),
+            compared,
             old,
             new,
             current: ArcSwap::from_pointee(current),
@@ -73,6 +84,10 @@ impl Steered {
             breaker: Mutex::new(Breaker::new(coracle_rollout::breaker::Settings::default(), now)),
             budget: Mutex::new(Budget::new(coracle_rollout::budget::Settings::default(), now)),
         })
+    }
+
+    pub fn compared(&self) -> &Compared {
+        &self.compared
     }
 
     pub fn destination(&self, arm: Arm) -> &Destination {

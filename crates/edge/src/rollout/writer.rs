@@ -298,6 +298,7 @@ impl Running {
                 self.baseline.saturating_record(latency);
             }
         }
+        look.shadow = self.adopted.steered.compared().take();
         if rollout.phase.is_judged() {
             self.judge.look(&look, Duration::from_millis(time.saturating_sub(rollout.created)));
         }

@@ -14,6 +14,7 @@ mod process;
 mod raw;
 mod reload;
 mod requests;
+mod rollout;
 mod slow;
 mod start;
 mod static_files;
