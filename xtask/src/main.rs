@@ -8,6 +8,7 @@ mod ci;
 mod fuzz;
 mod guests;
 mod place;
+mod simulate;
 mod storefront;
 mod tidy;
 mod tools;
@@ -36,6 +37,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Build the test guests (sets p3, p2, named, js, py; all by default) into guests/SET/ of the target directory
     Guests { sets: Vec<guests::Set> },
+    /// Run thousands of rollouts through the verdicts, and write what came out into docs/
+    Simulate(simulate::Options),
     /// Build examples/storefront and serve it; what follows `--` goes to `coracle up`
     Storefront {
         /// Build only
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&workspace, &options),
         Command::Fuzz(options) => fuzz::run(&workspace, &options),
         Command::Guests { sets } => guests::run(&workspace, &sets),
+        Command::Simulate(options) => simulate::run(&workspace, &options),
         Command::Ci { steps } => ci::run(&workspace, &steps),
         Command::Storefront { build, arguments } => storefront::run(&workspace, build, &arguments),
         Command::Tidy => tidy::run(&workspace),

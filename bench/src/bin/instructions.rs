@@ -218,6 +218,7 @@ fn routes(options: &Options) -> Result<()> {
             path: path.parse().map_err(|error| anyhow!("{path}: {error}"))?,
             to: Destination::Component("bench".to_owned()),
             rate: None,
+            rollout: None,
             middleware: Vec::new(),
             fallback: None,
             span: Span::default(),

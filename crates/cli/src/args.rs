@@ -18,6 +18,8 @@ Exit codes:
   1    something is to be mended: the manifest, a component, this machine
   2    the command line is wrong
   3    the process can't start: an address is taken, a right is missing
+  4    rollout --wait: the new version was rolled back
+  5    rollout --wait: not promoted within the time, or a person must decide
   70   a bug in Coracle
   130  ended at once: by SIGINT while starting, or by a second one (143: SIGTERM)";
 
@@ -86,6 +88,8 @@ pub enum Command {
     Inspect(Inspect),
     /// See what a running app does: requests, logs, traces, profiles
     Observe(Observe),
+    /// Move a route's requests from one version to another, and see what is proven
+    Rollout(Rollout),
     /// Print the JSON Schema of coracle.toml, for editors
     Schema,
     /// Look for the compilers that components are built with, and install them with --fix
@@ -438,6 +442,100 @@ pub struct Inspect {
     pub json: bool,
     #[command(flatten)]
     pub app: AppOptions,
+}
+
+const ROLLOUT_EXAMPLES: &str = "\
+Examples:
+  coracle rollout status                        all rollouts of the running process
+  coracle rollout status price --watch          each change, until it is over
+  coracle rollout status price --wait           for CI: exit 0 promoted, 4 rolled back, 5 undecided
+  coracle rollout explain price                 what is proven, and what is missing
+  coracle rollout abort price --reason 'wrong prices'
+  coracle rollout start price --retry           once more, after it was rolled back
+
+A rollout is named by its id, or by the name of its new version; with only one, by nothing.";
+
+#[derive(Debug, Args)]
+#[command(after_help = ROLLOUT_EXAMPLES)]
+pub struct Rollout {
+    #[command(subcommand)]
+    pub command: RolloutCommand,
+    /// Where the admin listener of `coracle up` is
+    #[arg(long, global = true, value_name = "ADDR", default_value = "127.0.0.1:9180", value_parser = values::address)]
+    pub admin: SocketAddr,
+    /// Where the admin token is [default: .coracle; $CORACLE_ADMIN_TOKEN wins]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state_dir: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RolloutCommand {
+    /// Begin a route's rollout once more
+    Start {
+        /// The route's title, or the name of its new version
+        route: String,
+        /// Although the version was rolled back before
+        #[arg(long)]
+        retry: bool,
+        #[command(flatten)]
+        wait: RolloutWait,
+    },
+    /// Show where rollouts are
+    Status {
+        id: Option<String>,
+        /// Print each change, until it is over
+        #[arg(long, short)]
+        watch: bool,
+        #[command(flatten)]
+        wait: RolloutWait,
+    },
+    /// Say in plain words what is proven, and what is missing
+    Explain { id: Option<String> },
+    /// Show where the answers of the two versions differ
+    Diff { id: Option<String> },
+    /// Stay where it is
+    Pause(RolloutTold),
+    /// Go on
+    Resume(RolloutTold),
+    /// Make the new version the version
+    Promote {
+        #[command(flatten)]
+        told: RolloutTold,
+        /// Without a proof
+        #[arg(long)]
+        force: bool,
+    },
+    /// Go back to the old version, now
+    Abort(RolloutTold),
+    /// The old version answers everything until it is thawed
+    Freeze(RolloutTold),
+    /// Lift a freeze
+    Thaw(RolloutTold),
+    /// Show what happened, and who did it
+    History { id: Option<String> },
+}
+
+/// Something a person wants of a rollout.
+#[derive(Debug, Args)]
+pub struct RolloutTold {
+    pub id: Option<String>,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// For scripts.
+#[derive(Debug, Args)]
+pub struct RolloutWait {
+    /// Wait for the end; the exit code says which
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = values::duration)]
+    pub timeout: Duration,
 }
 
 #[derive(Debug, Args)]

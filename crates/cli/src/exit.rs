@@ -13,6 +13,10 @@ pub enum Exit {
     Usage,
     /// The process can't start: an address is taken, a right is missing.
     Start,
+    /// A rollout that was waited for went back.
+    RolledBack,
+    /// A rollout that was waited for was not promoted: not enough evidence in time, or a person must decide.
+    Inconclusive,
     /// A bug in Coracle.
     Bug,
     /// Ended at once by SIGINT.
@@ -35,6 +39,8 @@ impl Exit {
             Self::Mend => 1,
             Self::Usage => 2,
             Self::Start => 3,
+            Self::RolledBack => 4,
+            Self::Inconclusive => 5,
             Self::Bug => 70,
             // As `timeout` of coreutils ends.
             Self::TimedOut => 124,

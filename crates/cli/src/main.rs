@@ -42,6 +42,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
         Command::Check(check) => commands::check::run(check),
         Command::Inspect(inspect) => commands::inspect::run(inspect),
         Command::Observe(observe) => commands::observe::run(observe),
+        Command::Rollout(rollout) => commands::rollout::run(rollout),
         Command::Schema => commands::schema::run(),
         Command::Doctor(doctor) => commands::doctor::run(doctor),
         Command::Completions(completions) => commands::completions::run(completions),

@@ -108,6 +108,10 @@ impl Apps {
         self.hosted().flat_map(|app| app.components.iter().map(|(name, one)| (format!("{}/{name}", app.name), one)))
     }
 
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.hosted().flat_map(|app| &*app.routes)
+    }
+
     pub fn upstreams(&self) -> impl Iterator<Item = (String, &LoadedUpstream)> {
         self.hosted().flat_map(|app| app.upstreams.iter().map(|(name, one)| (format!("{}/{name}", app.name), one)))
     }

@@ -39,6 +39,15 @@ impl Destination {
         }
     }
 
+    /// True when both are the very same component or upstream.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Component(one), Self::Component(other)) => Arc::ptr_eq(one, other),
+            (Self::Upstream(one), Self::Upstream(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     /// Gives the request to the destination.
     ///
     /// # Errors

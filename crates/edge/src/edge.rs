@@ -15,6 +15,7 @@ use crate::listen::{self, ListenError};
 use crate::live::{Live, Reload, Reloaded};
 use crate::load::{Known, LoadError, Loaded, Loader};
 use crate::record::Sink;
+use crate::rollout::Deciding;
 use crate::settings::{AppSource, Listen, Settings};
 use crate::shard::Shard;
 use crate::signals::{Asked, Signals};
@@ -25,13 +26,14 @@ use crate::tunnel::Tunnels;
 use crate::watch::Files;
 use arc_swap::ArcSwap;
 use coracle_host::{Engine, EngineError, Note, Resources};
+use coracle_rollout::log::LogError;
 use coracle_telemetry::export::NotStarted;
 use coracle_telemetry::{Options, Telemetry};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -52,6 +54,8 @@ pub enum StartError {
     Admin(#[source] io::Error),
     #[error("telemetry can't be sent")]
     Export(#[source] NotStarted),
+    #[error(transparent)]
+    Rollouts(#[from] LogError),
     #[error("a thread does not start")]
     Thread(#[source] io::Error),
 }
@@ -145,7 +149,7 @@ impl Edge {
 
     /// The listening sockets, for a successor to go on listening on; none once this has begun to drain.
     pub fn sockets(&self) -> Vec<std::net::TcpListener> {
-        live_sockets(&self.live).iter().filter_map(|socket| socket.try_clone().ok()).collect()
+        listen::kept(&self.live).iter().filter_map(|socket| socket.try_clone().ok()).collect()
     }
 
     /// Begins to drain. Returns at once; `wait` tells when all has ended.
@@ -200,6 +204,7 @@ struct Hub {
     drained: mpsc::Receiver<usize>,
     admin: Option<JoinHandle<()>>,
     supervisors: BTreeMap<String, Supervisor>,
+    rollouts: Deciding,
     reloads: mpsc::Receiver<Reload>,
     files: Files,
 }
@@ -210,8 +215,9 @@ impl Hub {
         settings.engine.telemetry = telemetry.map(|telemetry| Arc::new(Telemetry::new(telemetry, Options::default())));
         let shard_count = settings.shard_count();
         let tls = settings.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
-        let bound = settings.listen.iter().map(|at| bind(&settings, at, shard_count)).collect::<Result<Vec<_>, _>>()?;
-        let admin = settings.admin.map(|addr| bind_admin(&settings, addr)).transpose()?;
+        let bound =
+            settings.listen.iter().map(|at| listen::bind(&settings, at, shard_count)).collect::<Result<Vec<_>, _>>()?;
+        let admin = settings.admin.map(|addr| listen::bind_admin(&settings, addr)).transpose()?;
         let loader = loader(&settings)?;
         let loaded = Box::pin(load(&loader, None)).await?;
         let sink = settings.sink();
@@ -222,6 +228,7 @@ impl Hub {
             now: CancellationToken::new(),
             stop: CancellationToken::new(),
             tunnels: loader.tunnels.clone(),
+            rollouts: OnceLock::new(),
             counts: Arc::clone(&sink.counts),
             tls,
             sockets: Mutex::default(),
@@ -229,11 +236,16 @@ impl Hub {
             telemetry: settings.engine.telemetry.clone(),
         });
         figures::export(&live, &settings).map_err(StartError::Export)?;
+        let mut rollouts = Deciding { state_dir: settings.state_dir.clone(), thread: None };
+        rollouts.adopt(&live, &live.state.load()).await?;
         let (asking, hears) = mpsc::channel(16);
         let reloads = merged(reloads, hears);
         // Whatever has been started ends when the rest can't be.
         let unfinished = live.stop.clone().drop_guard();
-        hand_on(&live, bound.iter().flat_map(|(_, sockets)| sockets).chain(admin.iter().map(|(_, socket)| socket)));
+        listen::keep(
+            &live,
+            bound.iter().flat_map(|(_, sockets)| sockets).chain(admin.iter().map(|(_, socket)| socket)),
+        );
         let (admin, admin_thread) = start_admin(&settings, admin, &live, asking).map_err(StartError::Admin)?.unzip();
         let (addrs, listeners): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
         let (shards, drained) = start_shards(&settings, listeners, &live, &sink).map_err(StartError::Thread)?;
@@ -248,6 +260,7 @@ impl Hub {
             drained,
             admin: admin_thread,
             supervisors,
+            rollouts,
             reloads,
             files,
         };
@@ -322,6 +335,10 @@ impl Hub {
         // A file that was wrong may be put right by the next save.
         let loaded = loaded.inspect_err(|_| self.watch_files())?;
         let new = Arc::new(loaded.state);
+        // Before a request sees them: else each would begin on the old version.
+        if let Err(error) = self.rollouts.adopt(&self.live, &new).await {
+            tracing::error!(error = %crate::chain::chain(&error), "rollouts can't go on; their routes stay on the old version");
+        }
         self.live.state.store(Arc::clone(&new));
         let mut reloaded = Reloaded { generation: new.generation, replaced: vec![], kept: vec![], failed: vec![] };
         let before: HashMap<_, _> = old.all_components().collect();
@@ -413,7 +430,7 @@ impl Hub {
     /// The way down, in order: what is behind something ends after it.
     async fn end(&mut self) {
         // Whoever wants them has them.
-        live_sockets(&self.live).clear();
+        listen::kept(&self.live).clear();
         let (live, deadline) = (Arc::clone(&self.live), self.settings.drain);
         let now = live.now.clone();
         let timer = tokio::spawn({
@@ -442,42 +459,18 @@ impl Hub {
             let _ = tokio::task::spawn_blocking(move || telemetry.end(LAST_EXPORT)).await;
         }
         live.stop.cancel();
+        if let Some(rollouts) = live.rollouts.get() {
+            rollouts.stop();
+        }
         let supervisors = std::mem::take(&mut self.supervisors);
         futures::future::join_all(supervisors.into_values().map(Supervisor::stop)).await;
         timer.abort();
-        let threads = std::mem::take(&mut self.shards).into_iter().chain(self.admin.take());
+        let threads =
+            std::mem::take(&mut self.shards).into_iter().chain(self.admin.take()).chain(self.rollouts.thread.take());
         let threads: Vec<_> = threads.collect();
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
         let _ = joined.await;
     }
-}
-
-/// What an address is listened on with: what was handed over, or sockets of our own.
-fn bind(
-    settings: &Settings,
-    at: &Listen,
-    shards: usize,
-) -> Result<(SocketAddr, Vec<std::net::TcpListener>), ListenError> {
-    let same = settings.inherited.iter().filter(|(addr, _)| *addr == at.addr);
-    let handed: Vec<_> = same.map(|(_, socket)| Arc::clone(socket)).collect();
-    if handed.is_empty() { listen::shared(at.addr, shards) } else { listen::adopted(at.addr, &handed, shards) }
-}
-
-fn bind_admin(settings: &Settings, addr: SocketAddr) -> Result<(SocketAddr, std::net::TcpListener), ListenError> {
-    let Some((_, handed)) = settings.inherited.iter().find(|(handed, _)| *handed == addr) else {
-        return listen::exclusive(addr);
-    };
-    let socket = handed.try_clone().map_err(|source| ListenError { addr, source })?;
-    Ok((addr, socket))
-}
-
-/// Keeps copies of the listening sockets for a successor.
-fn hand_on<'a>(live: &Live, sockets: impl Iterator<Item = &'a std::net::TcpListener>) {
-    *live_sockets(live) = sockets.filter_map(|socket| socket.try_clone().ok()).collect();
-}
-
-fn live_sockets(live: &Live) -> std::sync::MutexGuard<'_, Vec<std::net::TcpListener>> {
-    live.sockets.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Cancels `now` at a second signal; never returns before the caller is done.

@@ -30,6 +30,7 @@ mod record;
 mod redirect;
 mod respond;
 mod roles;
+mod rollout;
 mod running;
 mod serve;
 mod settings;

@@ -2,10 +2,12 @@
 //!
 //! SO_REUSEPORT alone would let a second process of the same user share the port silently; a bind without it fails then.
 
+use crate::live::Live;
+use crate::settings::{Listen, Settings};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 /// Connections that may wait to be accepted, per shard.
 const BACKLOG: i32 = 1024;
@@ -30,6 +32,30 @@ fn why(error: &io::Error) -> String {
     }
 }
 
+/// What an address is listened on with: what was handed over, or sockets of our own.
+pub fn bind(settings: &Settings, at: &Listen, shards: usize) -> Result<(SocketAddr, Vec<TcpListener>), ListenError> {
+    let same = settings.inherited.iter().filter(|(addr, _)| *addr == at.addr);
+    let handed: Vec<_> = same.map(|(_, socket)| Arc::clone(socket)).collect();
+    if handed.is_empty() { shared(at.addr, shards) } else { adopted(at.addr, &handed, shards) }
+}
+
+pub fn bind_admin(settings: &Settings, addr: SocketAddr) -> Result<(SocketAddr, TcpListener), ListenError> {
+    let Some((_, handed)) = settings.inherited.iter().find(|(handed, _)| *handed == addr) else {
+        return exclusive(addr);
+    };
+    let socket = handed.try_clone().map_err(|source| ListenError { addr, source })?;
+    Ok((addr, socket))
+}
+
+/// Keeps copies of the listening sockets for a successor.
+pub fn keep<'a>(live: &Live, sockets: impl Iterator<Item = &'a TcpListener>) {
+    *kept(live) = sockets.filter_map(|socket| socket.try_clone().ok()).collect();
+}
+
+pub fn kept(live: &Live) -> MutexGuard<'_, Vec<TcpListener>> {
+    live.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// One listener per shard, all on one address. Port 0 picks a free one.
 ///
 /// # Errors
@@ -38,13 +64,13 @@ pub fn shared(addr: SocketAddr, shards: usize) -> Result<(SocketAddr, Vec<TcpLis
     let failed = |source| ListenError { addr, source };
     if addr.port() != 0 {
         // Bound, but never listening: no client can reach it.
-        drop(bind(addr, false).map_err(failed)?);
+        drop(socket(addr, false).map_err(failed)?);
     }
-    let first = bind(addr, true).and_then(listen).map_err(failed)?;
+    let first = socket(addr, true).and_then(listen).map_err(failed)?;
     let bound = first.local_addr().map_err(failed)?;
     let mut listeners = vec![first];
     while listeners.len() < shards {
-        listeners.push(bind(bound, true).and_then(listen).map_err(failed)?);
+        listeners.push(socket(bound, true).and_then(listen).map_err(failed)?);
     }
     Ok((bound, listeners))
 }
@@ -69,11 +95,11 @@ pub fn adopted(
 /// As [`shared`].
 pub fn exclusive(addr: SocketAddr) -> Result<(SocketAddr, TcpListener), ListenError> {
     let failed = |source| ListenError { addr, source };
-    let listener = bind(addr, false).and_then(listen).map_err(failed)?;
+    let listener = socket(addr, false).and_then(listen).map_err(failed)?;
     Ok((listener.local_addr().map_err(failed)?, listener))
 }
 
-fn bind(addr: SocketAddr, share: bool) -> io::Result<Socket> {
+fn socket(addr: SocketAddr, share: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     // A port whose last connections are still in TIME_WAIT can be taken at once.
     socket.set_reuse_address(true)?;

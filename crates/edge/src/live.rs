@@ -2,13 +2,14 @@
 
 use crate::load::LoadError;
 use crate::record::Counts;
+use crate::rollout::Rollouts;
 use crate::state::AppState;
 use crate::tls::Tls;
 use crate::tunnel::Tunnels;
 use arc_swap::ArcSwap;
 use coracle_host::Engine;
 use coracle_telemetry::Telemetry;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,8 @@ pub struct Live {
     /// Everything has ended: threads may go.
     pub stop: CancellationToken,
     pub tunnels: Tunnels,
+    /// Where rollouts are decided; begins when a route first asks for it.
+    pub rollouts: OnceLock<Rollouts>,
     pub counts: Arc<Counts>,
     pub tls: Option<Arc<Tls>>,
     /// Copies of the listening sockets, for a successor; given up when the drain begins.

@@ -10,6 +10,7 @@ use crate::health::{Health, Watch};
 use crate::rate::Rate;
 use crate::redirect::Redirect;
 use crate::roles;
+use crate::rollout::Steered;
 use crate::settings::AppSource;
 use crate::state::{AppState, LoadedComponent, LoadedUpstream, Released, Route};
 use crate::static_files::StaticFiles;
@@ -20,6 +21,8 @@ use coracle_artifact::{Admitted, Digest};
 use coracle_host::{Check, Checked, Engine, Grant, Job, Later, Neighbours, Note, Plugin, Pool, Resources, Spec, Use};
 use coracle_manifest::value::{Node, Value};
 use coracle_manifest::{App, CheckOptions, Diagnostic, Diagnostics, Flags, RouteTable, Source, Target};
+use coracle_rollout::document::Document;
+use coracle_rollout::version::Version;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::io;
@@ -164,7 +167,7 @@ impl Loader {
         let pools = components.iter().map(|(name, loaded)| (name.as_str(), &loaded.component.pool));
         self.neighbours.set(pools);
         let (table, _) = RouteTable::new(&checks.app.routes);
-        let routes = routes(&checks.app, &components, &upstreams);
+        let routes = routes(&checks.app, &components, &upstreams, self.shards);
         let notes = components.values().flat_map(|loaded| loaded.notes.clone()).collect();
         let state = AppState {
             app: checks.app,
@@ -480,9 +483,20 @@ fn routes(
     app: &App,
     components: &BTreeMap<String, LoadedComponent>,
     upstreams: &BTreeMap<String, LoadedUpstream>,
+    shards: usize,
 ) -> Vec<Route> {
     let component = |name: &str| Some(Destination::Component(Arc::clone(&components.get(name)?.component)));
     let upstream = |name: &str| Some(Destination::Upstream(Arc::clone(&upstreams.get(name)?.upstream)));
+    let target = |target: &Target| match target {
+        Target::Component(name) => component(name),
+        Target::Upstream(name) => upstream(name),
+    };
+    let version = |target: &Target| match target {
+        Target::Component(name) => {
+            Some(Version::Component { name: name.clone(), digest: components.get(name)?.digest.clone() })
+        }
+        Target::Upstream(name) => Some(Version::Upstream { name: name.clone() }),
+    };
     let planned = |route: &coracle_manifest::Route| {
         let first = match &route.to {
             coracle_manifest::Destination::Component(name) => component(name)?,
@@ -495,14 +509,21 @@ fn routes(
             }
         };
         let fallback = match &route.fallback {
-            Some(Target::Component(name)) => Some(component(name)?),
-            Some(Target::Upstream(name)) => Some(upstream(name)?),
+            Some(fallback) => Some(target(fallback)?),
             None => None,
         };
         let middleware = route.middleware.iter().map(|name| Some(Arc::clone(&components.get(name)?.component)));
         let middleware = middleware.collect::<Option<_>>()?;
         let rate = route.rate.as_ref().and_then(Rate::new);
-        Some(Route { pattern: Arc::from(title(route)), rate, middleware, first, fallback })
+        let steered = match (&route.rollout, route.to.target()) {
+            (Some(rollout), Some(to)) => {
+                let versions = (version(&rollout.from)?, version(&to)?);
+                let document = Document::new(&app.name, &title(route), versions, rollout);
+                Some(Steered::new(document, target(&rollout.from)?, first.clone(), shards))
+            }
+            _ => None,
+        };
+        Some(Route { pattern: Arc::from(title(route)), rate, middleware, first, fallback, steered })
     };
     // Names were resolved by the manifest; a route that still has no destination answers with "not found".
     let nowhere = |route| Route {
@@ -511,6 +532,7 @@ fn routes(
         middleware: Arc::default(),
         first: Destination::Nowhere,
         fallback: None,
+        steered: None,
     };
     app.routes.iter().map(|route| planned(route).unwrap_or_else(|| nowhere(route))).collect()
 }

@@ -3,6 +3,7 @@
 
 use crate::destination::{Component, Destination};
 use crate::rate::Rate;
+use crate::rollout::Steered;
 use crate::upstream::Upstream;
 use coracle_artifact::Digest;
 use coracle_host::Note;
@@ -17,6 +18,8 @@ pub struct Route {
     pub middleware: Arc<[Arc<Component>]>,
     pub first: Destination,
     pub fallback: Option<Destination>,
+    /// Two versions answer it.
+    pub steered: Option<Arc<Steered>>,
 }
 
 /// A component and what it was made from: when that is the same after a reload, the pool is kept.

@@ -4,6 +4,7 @@
 //! had a response (the client went away). Nothing has to remember to fire it: `Drop` does.
 
 use crate::chain::chain;
+use crate::rollout::Observed;
 use crate::running::One;
 use crate::state::AppState;
 use bytes::Bytes;
@@ -48,6 +49,8 @@ pub struct Armed {
     meter: Arc<Meter>,
     bytes_in: Arc<AtomicU64>,
     sink: Arc<Sink>,
+    /// What a rollout wants to know of it.
+    observed: Option<Observed>,
     /// A running request keeps the state it was routed by, until its response has ended.
     _state: Arc<AppState>,
     /// Its connection isn't idle while this is held.
@@ -105,6 +108,7 @@ impl Armed {
             meter: Arc::new(scope.map_or_else(Meter::default, |scope| Meter::of(scope, started))),
             bytes_in: Arc::default(),
             sink,
+            observed: None,
             _state: state,
             _running: running,
         }
@@ -124,8 +128,30 @@ impl Armed {
         self.record.destination = Some(destination);
     }
 
+    /// The request's outcome counts for a version.
+    pub fn observe(&mut self, observed: Observed) {
+        self.observed = Some(observed);
+    }
+
+    /// The version gave no answer; whether another destination does says nothing of it.
+    pub fn observed_failure(&mut self, failure: &Failure) {
+        if let Some(observed) = &mut self.observed {
+            observed.failed(failure);
+        }
+    }
+
+    /// Says on the response which version answered.
+    pub fn tag(&self, response: &mut Response) {
+        if let Some(observed) = &self.observed {
+            observed.tag(response);
+        }
+    }
+
     /// The first destination could not answer; another one is asked.
     pub fn fell_back(&mut self, to: Arc<str>, failure: Failure) {
+        if let Some(observed) = &mut self.observed {
+            observed.fell_back();
+        }
         self.record.fallback_from = self.record.destination.replace(to);
         self.record.error = Some(failure.detail);
         self.record.error_type = Some(failure.cause.name());
@@ -174,6 +200,9 @@ impl Drop for Armed {
         counts.requests.fetch_add(1, Relaxed);
         if matches!(self.record.outcome, Outcome::Failed | Outcome::Truncated) {
             counts.failed.fetch_add(1, Relaxed);
+        }
+        if let Some(observed) = self.observed.take() {
+            observed.end(self.record.status, self.record.head, self.record.outcome);
         }
         if let Some(access) = &self.sink.access {
             access.write(&self.record);

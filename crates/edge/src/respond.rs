@@ -3,6 +3,7 @@
 //!
 //! A client learns the kind of the problem and the id, never the detail: that stands in the log under the same id.
 
+use crate::rollout::NotDone;
 use coracle_host::{Body, Cause, Failure, Response, full};
 use coracle_telemetry::{Blame, RequestId};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -98,6 +99,23 @@ pub fn failed(failure: &Failure, id: RequestId) -> Response {
 /// The answer to an admin call that would have loaded an app with errors. The report is for whoever holds the token.
 pub fn not_loaded(report: &str, id: RequestId) -> Response {
     problem(StatusCode::UNPROCESSABLE_ENTITY, "not-loaded", report, id)
+}
+
+/// The answer to an admin call about a rollout that wasn't done. The text is for whoever holds the token.
+pub fn not_done(why: &NotDone, id: RequestId) -> Response {
+    match why {
+        NotDone::Unknown(text) => problem(StatusCode::NOT_FOUND, "no-rollout", text, id),
+        NotDone::Malformed(text) => problem(StatusCode::BAD_REQUEST, "bad-request", text, id),
+        NotDone::Refused(text) => problem(StatusCode::CONFLICT, "not-now", text, id),
+        NotDone::Broken(text) => problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", text, id),
+    }
+}
+
+/// What a client knows is still so.
+pub fn unchanged() -> Response {
+    let mut response = Response::new(coracle_host::empty());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response
 }
 
 /// Status, kind and sentence of a cause. A fault of a component is ours (500), one behind us is a gateway's (502, 504).

@@ -1,5 +1,6 @@
 //! One request, from its head to its response, without back and forth:
-//! admit → route → plan → run (→ fall back) → respond; the record fires by itself (`record.rs`).
+//! admit → route → plan → run (→ fall back) → respond; the record fires by itself (`record.rs`). A route in a rollout has two
+//! versions: which one is part of the plan, and how it went goes with the record (`rollout/`).
 //!
 //! It can't fail: whatever goes wrong becomes a response in `respond`.
 
@@ -7,12 +8,15 @@ use crate::call::{Answer, Call};
 use crate::destination::Destination;
 use crate::forward::{self, Peer};
 use crate::links::{self, End};
+use crate::loaded::Route;
 use crate::record::{Armed, From, Head, Sink};
 use crate::respond::{self, Refusal};
+use crate::rollout::{Chosen, Observed, Shadow};
 use crate::running::Running;
 use crate::state::AppState;
 use crate::tunnel::Place;
 use coracle_host::{BodyError, Cause, Failure, Request, Response};
+use coracle_rollout::version::Arm;
 use coracle_telemetry::{Blame, RequestId, Stage};
 use http::header::HOST;
 use http::uri::Authority;
@@ -43,6 +47,8 @@ pub struct Connection {
 pub struct Plan<'a> {
     pub first: &'a Destination,
     pub fallback: Option<&'a Destination>,
+    /// Which version, and why, where there are two.
+    pub chosen: Option<Chosen>,
 }
 
 /// Answers one request.
@@ -61,7 +67,7 @@ pub async fn serve(state: Arc<AppState>, connection: Connection, request: http::
         Ok(request) => answer(&state, &connection, request, &mut record).await,
         Err(refusal) => Ok(Answer::Refused(refusal)),
     };
-    let response = match answer {
+    let mut response = match answer {
         Ok(Answer::Response(response)) => response,
         Ok(Answer::Refused(refusal)) => respond::refused(&refusal, id),
         Err(failure) => {
@@ -70,7 +76,23 @@ pub async fn serve(state: Arc<AppState>, connection: Connection, request: http::
             respond::failed(&failure, id)
         }
     };
+    record.tag(&mut response);
     record.follow(response)
+}
+
+/// Where a request goes. Without a rollout that is what the route says.
+fn plan<'a>(route: &'a Route, request: &Request) -> Plan<'a> {
+    let Some(steered) = &route.steered else {
+        return Plan { first: &route.first, fallback: route.fallback.as_ref(), chosen: None };
+    };
+    let chosen = steered.choose(request, client(request));
+    let arm = chosen.choice.arm;
+    // The old version stands by for the new one, whatever else the route names.
+    let fallback = match arm {
+        Arm::New => Some(&steered.old),
+        Arm::Old => route.fallback.as_ref().filter(|fallback| !fallback.is_same(&steered.old)),
+    };
+    Plan { first: steered.destination(arm), fallback, chosen: Some(chosen) }
 }
 
 /// Routes, plans and runs.
@@ -85,23 +107,34 @@ async fn answer(
         Ok(route) => route,
         Err(refusal) => return Ok(Answer::Refused(refusal)),
     };
-    let plan = Plan { first: &route.first, fallback: route.fallback.as_ref() };
-    record.routed(&route.pattern, plan.first.name());
     if let Some(Err(wait)) = route.rate.as_ref().map(|rate| rate.admit(client(&request), request.headers())) {
         return Ok(Answer::Refused(Refusal::TooMany(wait)));
     }
+    let Plan { first, fallback, chosen } = plan(route, &request);
+    record.routed(&route.pattern, first.name());
+    let mut shadow = None;
+    if let (Some(chosen), Some(steered)) = (chosen, &route.steered) {
+        if chosen.choice.arm == Arm::Old && route.middleware.is_empty() {
+            shadow = Shadow::of(steered, &request, (connection.shard, &connection.place));
+        }
+        record.observe(Observed::new(Arc::clone(steered), chosen, connection.shard));
+    }
     if !route.middleware.is_empty() {
-        let end = End { first: plan.first.clone(), fallback: plan.fallback.cloned() };
+        let end = End { first: first.clone(), fallback: fallback.cloned() };
         let (meter, place) = (record.meter(), Arc::clone(&connection.place));
         let call = Call { request, id: record.id(), meter, keep: false, depth: 0, shard: connection.shard, place };
         let (answer, told) = Box::pin(links::call(&route.middleware, end, call)).await;
-        if let Some((to, error)) = told.fell_back {
-            record.fell_back(to, error);
+        if let Some((to, failure)) = told.fell_back {
+            record.observed_failure(&failure);
+            record.fell_back(to, failure);
+        }
+        if let Err(failure) = &answer {
+            record.observed_failure(failure);
         }
         return answer;
     }
-    check_limits(plan.first, &request)?;
-    let keep = plan.fallback.is_some();
+    check_limits(first, &request)?;
+    let keep = fallback.is_some();
     let call = |request: Request, keep: bool, record: &Armed| Call {
         request,
         id: record.id(),
@@ -111,12 +144,14 @@ async fn answer(
         shard: connection.shard,
         place: Arc::clone(&connection.place),
     };
-    let mut failure = match plan.first.call(call(request, keep, record)).await {
-        Ok(answer) => return Ok(answer),
+    let mut failure = match first.call(call(request, keep, record)).await {
+        Ok(Answer::Response(response)) => return Ok(Answer::Response(shadowed(response, shadow))),
+        Ok(refused @ Answer::Refused(_)) => return Ok(refused),
         Err(failure) => failure,
     };
-    match (plan.fallback, failure.request.take()) {
-        (Some(fallback), Some(request)) if !is_the_clients(&failure) => {
+    record.observed_failure(&failure);
+    match (fallback, failure.request.take()) {
+        (Some(fallback), Some(request)) if !is_the_clients(&failure) && may_retry(route) => {
             tell(&failure, record.id());
             record.fell_back(fallback.name(), failure);
             check_limits(fallback, &request)?;
@@ -130,6 +165,18 @@ async fn answer(
 fn client(request: &Request) -> IpAddr {
     let written = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok()?.parse().ok());
     written.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
+}
+
+fn shadowed(response: Response, shadow: Option<Shadow>) -> Response {
+    match shadow {
+        Some(shadow) => shadow.follow(response),
+        None => response,
+    }
+}
+
+/// Retries are a share of the requests: a version that fails everything must not double the load on the other one.
+fn may_retry(route: &Route) -> bool {
+    route.steered.as_ref().is_none_or(|steered| steered.may_retry())
 }
 
 /// A request that another destination could not answer either.

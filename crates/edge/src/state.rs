@@ -54,6 +54,11 @@ impl AppState {
         routed(&app.table, &app.routes, host, method, path)
     }
 
+    /// All routes, those of a folder's apps too.
+    pub(crate) fn all_routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().chain(self.apps.iter().flat_map(Apps::routes))
+    }
+
     /// All components by name; those of a folder as `APP/NAME`.
     pub fn all_components(&self) -> impl Iterator<Item = (String, &LoadedComponent)> {
         let own = self.components.iter().map(|(name, loaded)| (name.clone(), loaded));

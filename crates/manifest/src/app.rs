@@ -1,6 +1,7 @@
 //! An app as meant: what `check` makes of a manifest without errors. Names that refer to something refer to
 //! something that exists. Grants and stores stay spanned values, which their plugins parse.
 
+use crate::rollout::Rollout;
 use crate::value::{Node, Value};
 use crate::{Limits, PathPattern, Reuse, Source, Span};
 use std::collections::BTreeMap;
@@ -106,6 +107,8 @@ pub struct Route {
     pub rate: Option<RateLimit>,
     /// Where the request goes when `to` can't answer and nothing has left it.
     pub fallback: Option<Target>,
+    /// How its requests move from another version to `to`.
+    pub rollout: Option<Rollout>,
     pub span: Span,
 }
 

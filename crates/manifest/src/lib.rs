@@ -21,6 +21,7 @@ mod parse;
 mod path;
 mod read;
 mod render;
+pub mod rollout;
 mod routing;
 mod schema;
 mod source;

@@ -157,6 +157,7 @@ fn route() -> Value {
             "fallback": {
                 "description": "The component or upstream that answers when `to` can't and nothing has left it.", "type": "string",
             },
+            "rollout": rollout(),
             "static": { "description": "A directory of files to serve.", "type": "string" },
             "index": { "description": "With `static`: the file that answers for a directory. Default index.html.", "type": "string" },
             "spa": {
@@ -169,9 +170,40 @@ fn route() -> Value {
     );
     let one = ["to", "static", "redirect"].map(|key| json!({ "required": [key] }));
     insert(&mut route, "oneOf", json!(one));
-    let beside = json!({ "index": ["static"], "spa": ["static"], "status": ["redirect"] });
+    let beside = json!({ "rollout": ["to"], "index": ["static"], "spa": ["static"], "status": ["redirect"] });
     insert(&mut route, "dependencies", beside);
     route
+}
+
+fn rollout() -> Value {
+    let text = |pattern: &str| json!({ "type": "string", "pattern": pattern });
+    let list = |pattern: &str, doc: &str| {
+        let one = text(pattern);
+        json!({ "description": doc, "anyOf": [one.clone(), { "type": "array", "minItems": 1, "items": one }] })
+    };
+    let slo = object(
+        "What the route has promised, whichever version answers.",
+        json!({
+            "errors": { "description": "At most this share of the requests fails: \"0.5%\".", "type": "string", "pattern": "%\\s*$|\\{\\{" },
+            "p99": { "$ref": "#/definitions/duration", "description": "99 % of the answers begin within this time." },
+        }),
+        &[],
+    );
+    object(
+        "How requests move from another version to `to`, with proof that it isn't worse.",
+        json!({
+            "from": { "description": "The component or upstream that answers today.", "type": "string" },
+            "steps": list("^shadow |%|^ask$|^bake |\\{\\{", "\"shadow 20% for 10m\", \"1% for 5m\", \"50%\", \"ask\", \"bake 30m\"."),
+            "slo": slo,
+            "key": list("^(header|claim) |^cookie$|^address$|\\{\\{", "Where the key comes from that keeps a user on one version. Default cookie."),
+            "tolerance": { "description": "How many times as often the new version may fail and still count as not worse. Default 2.", "type": "number", "minimum": 1.05, "maximum": 20 },
+            "budget": { "description": "So many failed requests on the new version end the rollout.", "type": "integer", "minimum": 1, "maximum": 1_000_000_000 },
+            "inconclusive": { "description": "When there isn't enough evidence. Default hold.", "enum": ["hold", "roll-back"] },
+            "skew": { "$ref": "#/definitions/duration", "description": "How long a page of the old version may go on talking to it. Default 1h." },
+            "ignore": list("^header |^\\$|\\{\\{", "What a comparison overlooks: \"header date\", \"$.items[*].id\"."),
+        }),
+        &["from"],
+    )
 }
 
 fn upstream() -> Value {

@@ -8,6 +8,7 @@ pub mod inspect;
 pub mod inventory;
 pub mod observe;
 pub mod package;
+pub mod rollout;
 pub mod run;
 pub mod schema;
 pub mod up;

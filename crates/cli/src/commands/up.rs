@@ -295,6 +295,7 @@ fn not_started(error: StartError) -> Failure {
         }
         StartError::Load(error) => Failure::mend(error),
         StartError::Tls(error) => Failure::mend(error),
+        StartError::Rollouts(error) => Failure::start(error),
         // Its text says what its cause means.
         StartError::Listen(error) => Failure::start(anyhow::anyhow!("{error}")),
         other => Failure::start(other),

@@ -11,6 +11,7 @@ mod cards;
 mod live;
 mod query;
 mod receive;
+mod rollouts;
 mod status;
 mod token;
 
@@ -28,6 +29,7 @@ use coracle_telemetry::{RequestId, Telemetry};
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderValue, Method, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -96,10 +98,26 @@ impl Admin {
             }
             return response;
         }
-        match self.route(&request, id).await {
-            Ok(response) => response,
-            Err(refusal) => respond::refused(&refusal, id),
+        let path = request.uri().path();
+        let answer = match path.starts_with("/v1/") || path.starts_with("/ofrep/") {
+            true => self.rollouts(request, id).await,
+            false => self.route(&request, id).await,
+        };
+        answer.unwrap_or_else(|refusal| respond::refused(&refusal, id))
+    }
+
+    /// Rollouts and flags: the only calls with a body.
+    async fn rollouts(&self, request: http::Request<Incoming>, id: RequestId) -> Result<Response, Refusal> {
+        let host = named_by_address(&request)?;
+        if rollouts::changes(request.method(), request.uri().path()) {
+            self.may_change(&request, &host)?;
         }
+        let (parts, body) = request.into_parts();
+        let body = Limited::new(body, rollouts::MAX_BODY).collect().await;
+        let body = body.map_err(|_| Refusal::BadRequest("the body is too long, or broke off"))?.to_bytes();
+        let (path, query) = (parts.uri.path(), parts.uri.query());
+        let called = rollouts::Called { method: &parts.method, path, query, headers: &parts.headers, body: &body, id };
+        rollouts::answer(&self.live, called).await
     }
 
     async fn route(&self, request: &http::Request<Incoming>, id: RequestId) -> Result<Response, Refusal> {

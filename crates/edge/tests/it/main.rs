@@ -17,6 +17,7 @@ mod prometheus;
 mod raw;
 mod reload;
 mod requests;
+mod rollout;
 mod slow;
 mod start;
 mod static_files;

@@ -4,6 +4,7 @@
 
 mod component;
 pub(crate) mod limits;
+mod rollout;
 mod route;
 mod state;
 mod upstream;
@@ -148,7 +149,8 @@ impl<'a> Reading<'a> {
         if self.diags.has_errors() {
             return;
         }
-        let places = routes.iter().flat_map(|route| [route.to.target(), route.fallback.clone()]).flatten();
+        let from = |route: &Route| route.rollout.as_ref().map(|rollout| rollout.from.clone());
+        let places = routes.iter().flat_map(|route| [route.to.target(), route.fallback.clone(), from(route)]).flatten();
         let mut reached: BTreeSet<_> = places.map(|target| target.name().to_owned()).collect();
         reached.extend(routes.iter().flat_map(|route| route.middleware.clone()));
         reached.extend(components.values().flat_map(|component| &component.uses).map(|used| used.component.clone()));

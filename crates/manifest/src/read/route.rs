@@ -71,11 +71,10 @@ impl Reading<'_> {
             None => Some(None),
             Some(entry) => self.fallback(entry, to.as_ref()).map(Some),
         };
-        if let Some(entry) = reader.entry("rollout") {
-            let message = "rollouts aren't available yet";
-            let help = "remove `rollout`; a route sends all its requests `to` one place, with a `fallback` if you like";
-            self.diags.push(Diagnostic::error(codes::NOT_YET, message).at(entry.key_span).help(help));
-        }
+        let rollout = match reader.entry("rollout") {
+            None => Some(None),
+            Some(entry) => self.rollout(entry, to.as_ref()).map(Some),
+        };
         reader.finish(self.diags);
         Some(Route {
             host: host?,
@@ -85,6 +84,7 @@ impl Reading<'_> {
             middleware: middleware?,
             rate: rate?,
             fallback: fallback?,
+            rollout: rollout?,
             span: node.span,
         })
     }

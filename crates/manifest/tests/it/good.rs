@@ -57,6 +57,14 @@ fn the_sketch_of_the_design_is_read_whole() {
     assert_eq!(app.routes[0].to, Destination::Component("thumbs".into()));
     assert_eq!(app.routes[0].fallback, Some(Target::Upstream("node".into())));
     assert_eq!(app.routes[3].to, Destination::Redirect { to: "/new".into(), status: 308 });
+    let rollout = app.routes[1].rollout.as_ref().unwrap();
+    assert_eq!(rollout.from, Target::Upstream("node".into()));
+    let steps: Vec<_> = rollout.steps.iter().map(ToString::to_string).collect();
+    assert_eq!(steps, ["shadow 20% for 10m", "1% for 5m", "10% for 5m", "ask", "50% for 5m", "bake 30m"]);
+    let keys: Vec<_> = rollout.keys.iter().map(ToString::to_string).collect();
+    assert_eq!(keys, ["header x-user-id", "claim sub", "cookie"]);
+    assert_eq!(rollout.slo.errors.unwrap().basis_points(), 50);
+    assert_eq!((rollout.tolerance, rollout.budget, rollout.skew), (2.0, None, Duration::from_secs(3600)));
     let Destination::Static(files) = &app.routes[2].to else { panic!("not static") };
     assert_eq!((files.dir.to_str(), files.index.as_str()), (Some("/app/dist"), "index.html"));
     assert_eq!(files.not_found.as_deref(), Some("index.html"));

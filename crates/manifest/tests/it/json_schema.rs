@@ -69,6 +69,7 @@ fn it_knows_no_key_that_check_does_not() {
         ("/definitions/component/properties/reuse/properties", "[component.x.reuse]"),
         ("/definitions/component/properties/grants/properties", "[component.x.grants]"),
         ("/definitions/route/properties", "[[route]]"),
+        ("/definitions/route/properties/rollout/properties", "[[route]]\nto = \"x\"\n[route.rollout]"),
         ("/definitions/upstream/properties", "[upstream.x]"),
     ] {
         let keys = keys(pointer);
