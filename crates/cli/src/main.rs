@@ -8,12 +8,14 @@ mod commands;
 mod exit;
 mod heap;
 mod imports;
+mod known;
 mod output;
+mod process;
 mod subject;
 mod succession;
 mod values;
 
-use crate::args::{Command, Options, Package};
+use crate::args::{Command, Options};
 use crate::exit::{Exit, Failure};
 use clap::Parser as _;
 use std::process::ExitCode;
@@ -38,7 +40,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
         Command::Inventory(inventory) => commands::inventory::run(inventory),
         Command::Up(up) => commands::up::run(up),
         Command::Run(job) => commands::run::run(job),
-        Command::Package(Package::Compile(compile)) => commands::package::compile(compile),
+        Command::Package(package) => commands::package::run(package),
         Command::Check(check) => commands::check::run(check),
         Command::Inspect(inspect) => commands::inspect::run(inspect),
         Command::Observe(observe) => commands::observe::run(observe),

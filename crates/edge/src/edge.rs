@@ -8,6 +8,7 @@
 
 use crate::admin::{self, Admin};
 use crate::chain::chain;
+use crate::deciding::Deciding;
 use crate::door::Door;
 use crate::figures;
 use crate::folder::{self, Folder};
@@ -15,7 +16,6 @@ use crate::listen::{self, ListenError};
 use crate::live::{Live, Reload, Reloaded};
 use crate::load::{Known, LoadError, Loaded, Loader};
 use crate::record::Sink;
-use crate::rollout::Deciding;
 use crate::settings::{AppSource, Listen, Settings};
 use crate::shard::Shard;
 use crate::signals::{Asked, Signals};

@@ -9,8 +9,8 @@
 
 use crate::call::{Answer, Call};
 use crate::destination::{Component, Destination};
+use crate::fits::check_limits;
 use crate::respond;
-use crate::serve::check_limits;
 use crate::tunnel::Place;
 use coracle_host::{Cause, Failure, Meter, Onward, Request, Response};
 use coracle_telemetry::{Blame, RequestId};

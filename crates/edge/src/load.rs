@@ -165,7 +165,7 @@ impl Loader {
             tracing::warn!("{}", diagnostics.render(&source, false));
         }
         let pools = components.iter().map(|(name, loaded)| (name.as_str(), &loaded.component.pool));
-        self.neighbours.set(pools);
+        Pool::acquaint(&self.neighbours, pools);
         let (table, _) = RouteTable::new(&checks.app.routes);
         let routes = routes(&checks.app, &components, &upstreams, self.shards);
         let notes = components.values().flat_map(|loaded| loaded.notes.clone()).collect();

@@ -13,6 +13,7 @@ pub fn covers(used: &Use, name: &str) -> bool {
 ///
 /// # Errors
 /// With what it lacks, and where the manifest asks for it.
+#[expect(clippy::result_large_err, reason = "made once a component and load")]
 pub fn check(app: &App, component: &Component, admitted: &Admitted) -> Result<(), Diagnostic> {
     let name = &component.name;
     let error = |text: String| Diagnostic::error("component", format!("component `{name}`: {text}"));
@@ -38,7 +39,7 @@ pub fn check(app: &App, component: &Component, admitted: &Admitted) -> Result<()
         }
     }
     // What nobody reaches has to be a server too: it is most likely to become one.
-    if routed || !(links || !used.is_empty()) {
+    if routed || (!links && used.is_empty()) {
         admitted.serve().map_err(|refusal| error(refusal.to_string()))?;
     }
     Ok(())

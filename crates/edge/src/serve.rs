@@ -6,6 +6,7 @@
 
 use crate::call::{Answer, Call};
 use crate::destination::Destination;
+use crate::fits::check_limits;
 use crate::forward::{self, Peer};
 use crate::links::{self, End};
 use crate::loaded::Route;
@@ -15,9 +16,9 @@ use crate::rollout::{Chosen, Observed, Shadow};
 use crate::running::Running;
 use crate::state::AppState;
 use crate::tunnel::Place;
-use coracle_host::{BodyError, Cause, Failure, Request, Response};
+use coracle_host::{BodyError, Failure, Request, Response};
 use coracle_rollout::version::Arm;
-use coracle_telemetry::{Blame, RequestId, Stage};
+use coracle_telemetry::{Blame, RequestId};
 use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderValue, Method, Uri, Version};
@@ -250,19 +251,6 @@ fn authority(request: &http::Request<Incoming>, local: SocketAddr) -> Result<Aut
     };
     let plain = !authority.as_str().contains(['@', '"', '\\']) && !authority.host().is_empty();
     if plain { Ok(authority) } else { Err(bad) }
-}
-
-/// Headers that are too large never reach a component; the host counts the body as it streams.
-pub(crate) fn check_limits(destination: &Destination, request: &Request) -> Result<(), Failure> {
-    let Destination::Component(component) = destination else { return Ok(()) };
-    let limits = &component.limits;
-    let bytes = forward::header_bytes(request.headers());
-    if bytes > limits.request_headers {
-        let detail =
-            format!("{bytes} bytes of headers are more than request_headers = {} allows", limits.request_headers);
-        return Err(Failure::new(Stage::Admit, Blame::Client, Cause::HeadersTooLarge, detail));
-    }
-    Ok(())
 }
 
 /// The failure's detail, for the log alone.

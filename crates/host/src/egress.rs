@@ -21,11 +21,9 @@ pub use address::Addresses;
 pub use rules::{Decision, Reach, Rule, RuleError, Rules};
 
 use crate::calls::{Calls, Ended, Function, HostCall};
-use crate::neighbours::{MAX_DEPTH, Neighbours};
-use crate::pool::{Call, Pool};
+use crate::neighbours::{MAX_DEPTH, Neighbour, Neighbours};
 use bytes::Bytes;
 use connect::Connector;
-use coracle_telemetry::RequestId;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
@@ -216,18 +214,21 @@ impl WasiHttpHooks for Outbound {
 }
 
 /// A request to another component of the app: in this process, without a connection.
-async fn inside(neighbour: Pool, request: http::Request<WasiBody>, depth: u32, options: RequestOptions) -> Sent {
+async fn inside(
+    neighbour: Arc<dyn Neighbour>,
+    request: http::Request<WasiBody>,
+    depth: u32,
+    options: RequestOptions,
+) -> Sent {
     if depth > MAX_DEPTH {
         tracing::warn!(component = %neighbour.name(), "components call each other more than {MAX_DEPTH} deep");
         return Err(Error::LoopDetected);
     }
-    let id = RequestId(rand::random());
-    let call = Call { request, id, meter: Arc::default(), keep: false, depth, onward: None };
     let patience = options.first_byte_timeout.unwrap_or(FIRST_BYTE_TIMEOUT);
-    match timeout(patience, Box::pin(neighbour.call(call))).await {
+    match timeout(patience, neighbour.answer(request, depth)).await {
         Ok(Ok(response)) => Ok((response, Box::new(std::future::ready(Ok(()))))),
         Ok(Err(failure)) => {
-            tracing::debug!(request = %id, "{failure}");
+            tracing::debug!("{failure}");
             Err(failure.cause.as_error())
         }
         Err(_) => Err(Error::ConnectionReadTimeout),

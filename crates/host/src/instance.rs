@@ -2,6 +2,7 @@
 
 use crate::blast::Blast;
 use crate::calls::{self, Calls};
+use crate::card::Card;
 use crate::clock::polled_for;
 use crate::egress::{Outbound, Shared};
 use crate::engine::Engine;
@@ -27,27 +28,6 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtxBuilder;
-
-/// What a component is and imports.
-#[derive(Clone, Debug, Default)]
-pub struct Card {
-    pub world: String,
-    pub imports: Vec<String>,
-    pub exports: Vec<String>,
-    pub producers: Vec<String>,
-    /// Bytes of the component.
-    pub size: u64,
-    /// Each capability there is: whether it was granted, and which of its interfaces are imported.
-    pub capabilities: Vec<Capability>,
-}
-
-/// A capability as a component has it.
-#[derive(Clone, Debug)]
-pub struct Capability {
-    pub name: &'static str,
-    pub granted: bool,
-    pub imported: Vec<String>,
-}
 
 /// What all instances of a component have in common.
 pub(crate) struct Blueprint {

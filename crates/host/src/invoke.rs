@@ -3,12 +3,16 @@
 
 use crate::clock::Clock;
 use crate::code::Code;
+use crate::failure::Failure;
 use crate::instance::Blueprint;
-use crate::neighbours::MAX_DEPTH;
-use crate::pool::Pool;
+use crate::neighbours::{Invocation, MAX_DEPTH, Neighbour};
+use crate::pool::{Call, Pool, Shared};
 use crate::trap;
-use crate::uses::Invocation;
+use crate::{Request, Response};
 use coracle_manifest::Limits;
+use coracle_telemetry::RequestId;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -49,27 +53,40 @@ impl Drop for Task {
     }
 }
 
-impl Pool {
-    /// Calls an export by value; else a sentence for the caller's author.
-    pub(crate) async fn invoke(&self, invocation: Invocation) -> Result<Vec<Val>, String> {
-        let depth = invocation.depth;
-        if depth > MAX_DEPTH {
-            return Err(format!("components call each other more than {MAX_DEPTH} deep"));
-        }
-        let name = self.name();
-        let held = self.gate(depth).enter().await.map_err(|_| format!("`{name}` is busy"))?;
-        let code = self.code().await.map_err(|failure| failure.detail)?;
-        let blueprint = Arc::clone(self.blueprint());
-        let patience = blueprint.limits.queue_deadline;
-        let mut task = Task(tokio::spawn(async move {
-            let place = tokio::time::timeout(patience, blueprint.engine.inner_place(depth, code.weight)).await;
-            let place = place.map_err(|_| "no room for another instance in this process".to_owned())?;
-            let answer = run(&blueprint, &code, invocation).await;
-            drop((place, held));
-            answer
-        }));
-        (&mut task.0).await.unwrap_or_else(|_| Err(format!("`{name}` ended without a word")))
+impl Neighbour for Shared {
+    fn name(&self) -> &Arc<str> {
+        &self.blueprint().name
     }
+
+    fn answer(self: Arc<Self>, request: Request, depth: u32) -> BoxFuture<'static, Result<Response, Failure>> {
+        let id = RequestId(rand::random());
+        let call = Call { request, id, meter: Arc::default(), keep: false, depth, onward: None };
+        async move { Pool::of(self).call(call).await }.boxed()
+    }
+
+    fn invoke(self: Arc<Self>, invocation: Invocation) -> BoxFuture<'static, Result<Vec<Val>, String>> {
+        invoke(Pool::of(self), invocation).boxed()
+    }
+}
+
+async fn invoke(pool: Pool, invocation: Invocation) -> Result<Vec<Val>, String> {
+    let depth = invocation.depth;
+    if depth > MAX_DEPTH {
+        return Err(format!("components call each other more than {MAX_DEPTH} deep"));
+    }
+    let name = pool.name();
+    let held = pool.gate(depth).enter().await.map_err(|_| format!("`{name}` is busy"))?;
+    let code = pool.code().await.map_err(|failure| failure.detail)?;
+    let blueprint = Arc::clone(pool.blueprint());
+    let patience = blueprint.limits.queue_deadline;
+    let mut task = Task(tokio::spawn(async move {
+        let place = tokio::time::timeout(patience, blueprint.engine.inner_place(depth, code.weight)).await;
+        let place = place.map_err(|_| "no room for another instance in this process".to_owned())?;
+        let answer = run(&blueprint, &code, invocation).await;
+        drop((place, held));
+        answer
+    }));
+    (&mut task.0).await.unwrap_or_else(|_| Err(format!("`{name}` ended without a word")))
 }
 
 async fn run(blueprint: &Arc<Blueprint>, code: &Code, invocation: Invocation) -> Result<Vec<Val>, String> {

@@ -9,6 +9,7 @@
 mod blast;
 mod body;
 mod calls;
+mod card;
 mod clock;
 mod code;
 mod compile;
@@ -19,6 +20,7 @@ mod failure;
 mod flight;
 mod grant;
 mod guest;
+mod handler;
 mod instance;
 mod invoke;
 mod job;
@@ -49,12 +51,12 @@ mod worker;
 
 pub use body::{Body, BodyError, Request, Response, empty, full};
 pub use calls::{Calls, Ended, Function, HostCall};
+pub use card::{Capability, Card};
 pub use compiler::compile_child;
 pub use engine::{Engine, EngineError, Settings};
 pub use failure::{Cause, Failure};
 pub use grant::{Grant, Grants};
 pub use guest::{Guest, Seed};
-pub use instance::{Capability, Card};
 pub use job::{Job, JobError, UNLIMITED};
 pub use link::{LoadError, Missing};
 pub use logs::Voice;
@@ -67,8 +69,7 @@ pub use pool::{Call, Pool, Status};
 pub use profile::{Profile, Stack};
 pub use roots::Tasks;
 pub use shelf::Mapped;
-pub use spec::{Later, Spec};
-pub use uses::Use;
+pub use spec::{Later, Spec, Use};
 
 /// The runtime's types that plugins need, so that they all use the one version.
 pub use wasmtime;

@@ -1,11 +1,11 @@
 //! Binding a component's imports to what it was granted: what is harmless, what is denied, what is an error.
 
+use crate::card::{Capability, Card};
 use crate::compile::CodeError;
 use crate::grant::Grant;
 use crate::guest::Guest;
-use crate::instance::{Capability, Card};
+use crate::handler;
 use crate::mode::Mode;
-use crate::onward;
 use crate::plugin::{Note, Plugin, Ungranted};
 use crate::spec::Spec;
 use coracle_artifact::{Digest, Rejected, World};
@@ -202,7 +202,7 @@ pub(crate) fn linker(
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     if mode == Mode::Concurrent {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
-        onward::link(&mut linker)?;
+        handler::link(&mut linker)?;
     }
     for (plugin, grant) in grants {
         plugin.link(&mut linker, grant, mode)?;

@@ -6,17 +6,18 @@
 //! ```
 
 use crate::blast::Print;
+use crate::card::Card;
 use crate::code::{Code, Loaded, RETRY, Recipe, Slot};
 use crate::compile::Wasm;
 use crate::engine::Engine;
 use crate::failure::{Blame, Cause, Failure, Stage};
 use crate::flight::Job;
-use crate::instance::{Blueprint, Card, MAX_WORKERS};
+use crate::instance::{Blueprint, MAX_WORKERS};
 use crate::limits::Gate;
 use crate::link::{self, LoadError};
 use crate::meter::{Meter, Moment};
 use crate::mode::Mode;
-use crate::neighbours::MAX_DEPTH;
+use crate::neighbours::{MAX_DEPTH, Neighbour, Neighbours};
 use crate::onward::Onward;
 use crate::plugin::Note;
 use crate::shelf::{Asked, Shelved};
@@ -70,7 +71,7 @@ pub struct Status {
 #[derive(Clone)]
 pub struct Pool(Arc<Shared>);
 
-struct Shared {
+pub(crate) struct Shared {
     blueprint: Arc<Blueprint>,
     recipe: Recipe,
     slot: Slot,
@@ -263,8 +264,14 @@ impl Pool {
         &self.0.blueprint
     }
 
-    pub(crate) fn downgrade(&self) -> WeakPool {
-        WeakPool(Arc::downgrade(&self.0))
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
+    /// Lets these components of an app, by name, call each other.
+    pub fn acquaint<'a>(neighbours: &Neighbours, pools: impl Iterator<Item = (&'a str, &'a Self)>) {
+        let weak = |pool: &Self| -> Weak<dyn Neighbour> { Arc::downgrade(&pool.0) as _ };
+        neighbours.replace(pools.map(|(name, pool)| (name.to_owned(), weak(pool))).collect());
     }
 
     /// The way in for calls at this depth.
@@ -350,16 +357,11 @@ impl Pool {
     }
 }
 
-/// A pool that others may call while it lives.
-pub(crate) struct WeakPool(Weak<Shared>);
-
-impl WeakPool {
-    pub(crate) fn upgrade(&self) -> Option<Pool> {
-        self.0.upgrade().map(Pool)
-    }
-}
-
 impl Shared {
+    pub(crate) fn blueprint(&self) -> &Arc<Blueprint> {
+        &self.blueprint
+    }
+
     fn gates(&self) -> impl Iterator<Item = &Gate> {
         std::iter::once(&self.gate).chain(self.inner.get().into_iter().flatten())
     }

@@ -4,7 +4,6 @@
 use crate::grant::Grant;
 use crate::neighbours::Neighbours;
 use crate::plugin::Plugin;
-use crate::uses::Use;
 use coracle_artifact::Admitted;
 use coracle_manifest::{Limits, Reuse};
 use std::collections::BTreeMap;
@@ -26,6 +25,23 @@ pub struct Spec {
     pub uses: Vec<Use>,
     /// The components of the app; one whose components don't call each other may have an empty one.
     pub neighbours: Arc<Neighbours>,
+}
+
+/// One line of a component's `uses`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// `acme:codec/resize`, with or without a version.
+    pub interface: String,
+    /// The component whose export it is.
+    pub component: Arc<str>,
+}
+
+impl Use {
+    /// Whether an import or export of this name is meant.
+    #[must_use]
+    pub fn covers(&self, name: &str) -> bool {
+        name == self.interface || name.split_once('@').is_some_and(|(bare, _)| bare == self.interface)
+    }
 }
 
 /// How a component is registered that is loaded when it is called first.

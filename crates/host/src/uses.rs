@@ -9,27 +9,11 @@
 
 use crate::guest::Guest;
 use crate::link::LoadError;
-use crate::neighbours::Neighbours;
+use crate::neighbours::{Invocation, Neighbours};
+use crate::spec::Use;
 use std::sync::Arc;
 use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
 use wasmtime::component::{Component, Linker, Val};
-
-/// One line of a component's `uses`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Use {
-    /// `acme:codec/resize`, with or without a version.
-    pub interface: String,
-    /// The component whose export it is.
-    pub component: Arc<str>,
-}
-
-impl Use {
-    /// Whether an import or export of this name is meant.
-    #[must_use]
-    pub fn covers(&self, name: &str) -> bool {
-        name == self.interface || name.split_once('@').is_some_and(|(bare, _)| bare == self.interface)
-    }
-}
 
 /// Another component could not answer; goes to the caller's log.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +134,7 @@ struct Remote {
 impl Remote {
     async fn call(&self, params: &[Val], results: usize, depth: u32) -> Result<Vec<Val>, String> {
         let name = &self.component;
-        let pool = self.neighbours.find(name).ok_or_else(|| format!("`{name}` is not loaded"))?;
+        let neighbour = self.neighbours.find(name).ok_or_else(|| format!("`{name}` is not loaded"))?;
         let invocation = Invocation {
             interface: Arc::clone(&self.interface),
             function: Arc::clone(&self.function),
@@ -158,15 +142,6 @@ impl Remote {
             results,
             depth,
         };
-        pool.invoke(invocation).await
+        neighbour.invoke(invocation).await
     }
-}
-
-/// A call of a component's export, by value.
-pub(crate) struct Invocation {
-    pub(crate) interface: Arc<str>,
-    pub(crate) function: Arc<str>,
-    pub(crate) params: Vec<Val>,
-    pub(crate) results: usize,
-    pub(crate) depth: u32,
 }

@@ -1,9 +1,9 @@
 //! `coracle package`: what is shipped of an app. `compile` puts the code of its components into the cache, where `up --aot-only`
 //! finds it. Never executes a guest.
 
-use crate::args::Compile;
+use crate::args::{Compile, Package};
+use crate::commands::Known;
 use crate::commands::check::{self, Read};
-use crate::commands::{Known, up};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, GOOD};
 use coracle_artifact::World;
@@ -13,14 +13,20 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::time::Instant;
 
-pub fn compile(options: &Compile) -> Result<Exit, Failure> {
+pub fn run(package: &Package) -> Result<Exit, Failure> {
+    match package {
+        Package::Compile(options) => compile(options),
+    }
+}
+
+fn compile(options: &Compile) -> Result<Exit, Failure> {
     let known = Known::new();
     let Read { app, diagnostics, source, .. } =
         check::read(options.path.as_deref(), &options.app, &known, &mut |_, _, _| {})?;
     let Some(app) = app else {
         return Err(Failure::report(diagnostics.render(&source, output::stderr_colour())));
     };
-    let settings = up::engine(options.cache_dir.as_deref());
+    let settings = crate::process::engine(options.cache_dir.as_deref());
     let Some(cache) = settings.cache_dir.clone() else {
         return Err(Failure::usage("there is no place for compiled code: name one with --cache-dir"));
     };

@@ -1,9 +1,8 @@
 //! `coracle run`: runs a command to its end, with its own standard streams and what it was granted; ends with its exit code.
 
 use crate::args::Run;
-use crate::commands::up;
 use crate::exit::{Exit, Failure};
-use crate::output;
+use crate::{output, process};
 use anyhow::Context as _;
 use coracle_edge::{LoadError, RunError};
 use coracle_host::{JobError, UNLIMITED};
@@ -16,11 +15,11 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 
 pub fn run(options: &Run) -> Result<Exit, Failure> {
     // A command's own lines stand alone unless there is something to warn of.
-    let filter = if options.verbose == 0 { "warn".to_owned() } else { up::log_filter(options.verbose) };
+    let filter = if options.verbose == 0 { "warn".to_owned() } else { process::log_filter(options.verbose) };
     let log = coracle_edge::logging::init(Format::Text, &filter, output::stderr_colour())
         .context("the log's thread does not start")
         .map_err(Failure::start)?;
-    let mut app = up::single(&options.path, &options.bare)?;
+    let mut app = process::single(&options.path, &options.bare)?;
     for component in app.components.values_mut() {
         unlimit(&mut component.limits, &options.bare.limits);
     }
@@ -32,7 +31,7 @@ pub fn run(options: &Run) -> Result<Exit, Failure> {
         engine: coracle_host::Settings {
             // One instance: no pool, whose making takes longer than most commands.
             on_demand: true,
-            ..up::engine(options.cache_dir.as_deref())
+            ..process::engine(options.cache_dir.as_deref())
         },
         state_dir: options.state_dir.clone(),
     };

@@ -8,15 +8,14 @@
 use crate::args::{Bare, LogFormat, Process, Up};
 use crate::exit::{Exit, Failure, Text};
 use crate::subject::{self, Subject};
-use crate::{commands, output, succession};
+use crate::{commands, output, process, succession};
 use anyhow::Context as _;
 use coracle_edge::{AppSource, Edge, Listen, LoadError, Settings, StartError, TlsFiles};
-use coracle_manifest::{App, Flags};
 use coracle_telemetry::export::settings as otel;
 use coracle_telemetry::{AccessLog, Fields, Format, Lines};
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -39,7 +38,7 @@ pub fn run(options: &Up) -> Result<Exit, Failure> {
         LogFormat::Pino => Format::Json(Fields::Pino),
         LogFormat::Otel => Format::Json(Fields::OpenTelemetry),
     };
-    let log = coracle_edge::logging::init(format, &log_filter(options.verbose), output::stderr_colour())
+    let log = coracle_edge::logging::init(format, &process::log_filter(options.verbose), output::stderr_colour())
         .context("the log's thread does not start")
         .map_err(Failure::start)?;
     let access = if options.quiet { None } else { Some(access_log(format)?) };
@@ -120,18 +119,6 @@ fn inherited(settings: &mut Settings) -> Result<Vec<(SocketAddr, Arc<TcpListener
     Ok(sockets.into_iter().map(|(addr, socket)| (addr, Arc::new(socket))).collect())
 }
 
-/// `-v` shows our own details, `-vv` everybody's; a filter in CORACLE_LOG wins.
-pub fn log_filter(verbose: u8) -> String {
-    let asked = std::env::var("CORACLE_LOG").ok().filter(|filter| !filter.is_empty());
-    let level = match verbose {
-        0 => "info",
-        1 => "info,coracle=debug",
-        2 => "debug",
-        _ => "trace",
-    };
-    asked.unwrap_or_else(|| level.to_owned())
-}
-
 /// What is to be served. Options that belong to the other kind of subject are refused, not ignored.
 fn app(options: &Up) -> Result<AppSource, Failure> {
     if let Some(path) = options.path.as_deref().filter(|path| is_folder_of_apps(path)) {
@@ -149,7 +136,7 @@ fn app(options: &Up) -> Result<AppSource, Failure> {
             if options.app.variant.is_some() || !options.app.variables.is_empty() {
                 return Err(Failure::usage("--variant and --var belong to a manifest; a component alone has neither"));
             }
-            Ok(AppSource::Given(Box::new(single(&path, &options.bare)?)))
+            Ok(AppSource::Given(Box::new(process::single(&path, &options.bare)?)))
         }
     }
 }
@@ -183,36 +170,6 @@ fn refuse_bare(bare: &Bare) -> Result<(), Failure> {
     }
 }
 
-/// The app of a component without a manifest.
-pub fn single(path: &Path, bare: &Bare) -> Result<App, Failure> {
-    let flags = Flags {
-        component: path.to_owned(),
-        env: bare.env.clone(),
-        config: bare.config.clone(),
-        grants: bare.grants.clone(),
-        dirs: bare.dirs.clone(),
-        stores: bare.stores.clone(),
-        reuse: bare.reuse.clone(),
-        limits: bare.limits.clone(),
-        strict: bare.strict,
-    };
-    let base_dir = std::env::current_dir().context("the working directory can't be found").map_err(Failure::start)?;
-    let known = commands::Known::new();
-    let none = |_: &str| None;
-    let (app, diagnostics, source) = App::single(&flags, &known.options(None, &none, &base_dir));
-    let Some(app) = app else { return Err(Failure::report(diagnostics.render(&source, output::stderr_colour()))) };
-    if !diagnostics.is_empty() {
-        tracing::warn!("{}", diagnostics.render(&source, false).trim_end());
-    }
-    Ok(app)
-}
-
-/// This very program, also when its file has been replaced meanwhile.
-fn own_program() -> Option<PathBuf> {
-    let running = PathBuf::from("/proc/self/exe");
-    if running.exists() { Some(running) } else { std::env::current_exe().ok() }
-}
-
 fn settings(options: &Up, app: AppSource, access: Option<AccessLog>) -> Result<Settings, Failure> {
     let Process { admin, no_admin, drain, shards, memory, cache_dir, state_dir, aot_only, .. } = &options.process;
     if let Some(same) = admin.filter(|admin| admin.port() != 0 && options.listen.iter().any(|at| at.addr == *admin)) {
@@ -235,7 +192,7 @@ fn settings(options: &Up, app: AppSource, access: Option<AccessLog>) -> Result<S
     let (telemetry, complaints) = otel::Settings::read(&|name| std::env::var(name).ok());
     complaints.iter().for_each(|complaint| tracing::warn!("{complaint}"));
     settings.telemetry = Some(telemetry);
-    settings.engine = engine(cache_dir.as_deref());
+    settings.engine = process::engine(cache_dir.as_deref());
     settings.engine.compile = !aot_only;
     if let Some(memory) = memory {
         settings.engine.memory = *memory;
@@ -259,21 +216,6 @@ fn tls(options: &Up) -> Result<Option<TlsFiles>, Failure> {
             "--tls-cert is for https:// addresses, and none is listened on: write --listen https://0.0.0.0:443",
         )),
         _ => Ok(None),
-    }
-}
-
-/// How guests are run, whatever runs them.
-pub fn engine(cache_dir: Option<&Path>) -> coracle_host::Settings {
-    let root = match cache_dir {
-        Some(root) => Some(root.to_owned()),
-        // Without a home, as in some containers, code is compiled anew at each start.
-        None => coracle_toolchain::Cache::find().ok().map(|cache| cache.root().to_owned()),
-    };
-    coracle_host::Settings {
-        cache_dir: root.map(|root| root.join("compiled")),
-        heap: Some(crate::heap::allocated),
-        compiler: own_program(),
-        ..coracle_host::Settings::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The thread that decides about rollouts, as the hub has it: started for the first route that is in one, told of each new state.
 
-use super::{Adopted, start};
 use crate::live::Live;
+use crate::rollout::{Adopted, start};
 use crate::state::AppState;
 use coracle_rollout::log::LogError;
 use std::path::PathBuf;
