@@ -5,11 +5,37 @@ use coracle_host::egress::{Rule, Rules};
 use coracle_host::{Check, Checked, Grant, Guest, Interface, Mode, Plugin, PrepareError, Resources, Seed, Ungranted};
 use coracle_manifest::value::Node;
 use coracle_manifest::{Diagnostic, codes};
+use http::uri::PathAndQuery;
 use serde_json::json;
 use std::sync::Arc;
-use wasmtime::component::Linker;
+use wasmtime::component::{Accessor, Linker, Resource};
+use wasmtime_wasi_http::p3::bindings::http::client::HostWithStore;
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::{WasiHttp, WasiHttpView, p3};
 
 pub struct Http;
+
+/// `wasi:http/client.send` as the runtime has it, but for a request without a path: that asks for the root, where the runtime refuses
+/// it as no address.
+fn send(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    linker.instance("wasi:http/client@0.3.0")?.func_wrap_concurrent(
+        "send",
+        |accessor: &Accessor<Guest>, (request,): (Resource<p3::Request>,)| {
+            Box::pin(async move {
+                accessor.with(|mut store| -> wasmtime::Result<()> {
+                    let request = store.get().table.get_mut(&request)?;
+                    request.path_with_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+                    Ok(())
+                })?;
+                let http = accessor.with_getter::<WasiHttp>(<Guest as WasiHttpView>::http);
+                match <WasiHttp as HostWithStore<Guest>>::send(&http, request).await {
+                    Ok(response) => Ok((Ok(response),)),
+                    Err(error) => error.downcast().map(|code: ErrorCode| (Err(code),)),
+                }
+            })
+        },
+    )
+}
 
 const fn interface(name: &'static str, ungranted: Ungranted) -> Interface {
     Interface { name, ungranted }
@@ -69,7 +95,13 @@ impl Plugin for Http {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
         match mode {
             Mode::Sequential => Ok(()),
-            Mode::Concurrent => wasmtime_wasi_http::p3::add_to_linker(linker),
+            Mode::Concurrent => {
+                wasmtime_wasi_http::p3::add_to_linker(linker)?;
+                linker.allow_shadowing(true);
+                let defined = send(linker);
+                linker.allow_shadowing(false);
+                defined
+            }
         }
     }
 

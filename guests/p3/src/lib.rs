@@ -139,7 +139,9 @@ pub async fn fetch(method: Method, url: &str, body: Option<(Body, Trailers)>) ->
     request.set_method(&method).map_err(refused)?;
     request.set_scheme(Some(&if address.https { Scheme::Https } else { Scheme::Http })).map_err(refused)?;
     request.set_authority(Some(&address.authority)).map_err(refused)?;
-    request.set_path_with_query(Some(&address.path_with_query)).map_err(refused)?;
+    // `http://host` alone is a request without a path, as the interface allows one.
+    let bare = url.split_once("://").is_some_and(|(_, rest)| !rest.contains(['/', '?']));
+    request.set_path_with_query((!bare).then_some(&address.path_with_query)).map_err(refused)?;
     let response = client::send(request).await.map_err(named)?;
     let status = response.get_status_code();
     let (_, received) = wit_future::new(|| Ok(()));

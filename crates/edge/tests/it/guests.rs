@@ -102,6 +102,15 @@ async fn sockets_reach_what_was_granted() {
 }
 
 #[tokio::test]
+async fn a_request_without_a_path_asks_for_the_root() {
+    let (stub, mut paths, grant) = witness().await;
+    let app = TestApp::start(&manifest("p3/fanout", &grant)).await;
+    let reply = app.get(&format!("/?a={}", stub.url().trim_end_matches('/'))).await;
+    assert!(reply.text().contains("pong"), "{}", reply.text());
+    assert_eq!(next(&mut paths).await, "/");
+}
+
+#[tokio::test]
 async fn components_of_the_release_candidate_are_served() {
     let app = TestApp::start(&manifest("rc/hello", "")).await;
     assert_eq!(app.get("/").await.text(), "hello from the candidate\n");
