@@ -205,13 +205,13 @@ async fn lines_name_the_request_that_wrote_them() {
 }
 
 /// Guests that trace and log themselves: their spans hang on the run, what they call hangs on their spans, and their lines name them.
-async fn own_spans(kind: &str, outer: &str) {
+async fn own_spans(name: &str, outer: &str) {
     let collector = Collector::start().await;
     let manifest = format!(
         "name = \"own\"\n[config]\ngreeting = \"ahoy\"\n[component.a]\nsource = \"{}\"\n\
          reuse = {{ requests = 1000, concurrency = {REQUESTS}, idle = \"10s\" }}\n[component.a.grants]\nconfig = [\"greeting\"]\n\
          [[route]]\npath = \"/*\"\nto = \"a\"\n",
-        guest(&format!("{kind}/otel")).display()
+        guest(name).display()
     );
     let settings = collector.settings();
     let app = TestApp::start_with(&manifest, |to| {
@@ -251,12 +251,12 @@ async fn own_spans(kind: &str, outer: &str) {
 
 #[tokio::test]
 async fn guests_of_wasi_03_make_spans_of_their_own() {
-    own_spans("p3", "").await;
+    own_spans("p3/otel", "").await;
 }
 
 #[tokio::test]
 async fn guests_of_wasi_02_make_spans_of_their_own() {
-    own_spans("p2", "&outer").await;
+    own_spans("p2/otel", "&outer").await;
 }
 
 async fn json(app: &TestApp, path: &str) -> serde_json::Value {
