@@ -398,7 +398,7 @@ pub struct Process {
     /// Where embedded stores and the admin token are kept [default: .coracle beside the manifest]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
-    /// How log lines look, the access log's too
+    /// How log lines look, the access log's too: text, or JSON with these field names
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }
@@ -406,14 +406,10 @@ pub struct Process {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     Text,
-    /// One JSON object a line, with our own field names
     Json,
-    /// The same with the names of the Elastic Common Schema
     Ecs,
     Datadog,
-    /// As Node's logger pino writes them
     Pino,
-    /// OpenTelemetry's data model for logs
     Otel,
 }
 

@@ -16,6 +16,7 @@ use crate::listen::{self, ListenError};
 use crate::live::{Live, Reload, Reloaded};
 use crate::load::{Known, LoadError, Loaded, Loader};
 use crate::record::Sink;
+use crate::scrape;
 use crate::settings::{AppSource, Listen, Settings};
 use crate::shard::Shard;
 use crate::signals::{Asked, Signals};
@@ -238,6 +239,9 @@ impl Hub {
         figures::export(&live, &settings).map_err(StartError::Export)?;
         let mut rollouts = Deciding { state_dir: settings.state_dir.clone(), thread: None };
         rollouts.adopt(&live, &live.state.load()).await?;
+        if let Some(addr) = telemetry_listener(&settings) {
+            scrape::start(addr, &live)?;
+        }
         let (asking, hears) = mpsc::channel(16);
         let reloads = merged(reloads, hears);
         // Whatever has been started ends when the rest can't be.
@@ -471,6 +475,11 @@ impl Hub {
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
         let _ = joined.await;
     }
+}
+
+/// Where scrapes are listened for, beside the admin listener.
+fn telemetry_listener(settings: &Settings) -> Option<SocketAddr> {
+    settings.telemetry.as_ref().filter(|telemetry| !telemetry.disabled)?.prometheus
 }
 
 /// Cancels `now` at a second signal; never returns before the caller is done.

@@ -34,6 +34,7 @@ mod respond;
 mod roles;
 mod rollout;
 mod running;
+mod scrape;
 mod serve;
 mod settings;
 mod shard;

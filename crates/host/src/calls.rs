@@ -8,7 +8,6 @@
 //! Who is calling is read on entry: from the request that has the instance to itself, or else by a hook that asks the runtime at each
 //! call. Where that is not known the span hangs on the instance, with the attribute `coracle.caller = "instance"`.
 
-use crate::guest::Guest;
 use crate::roots::{Seat, Sitting};
 use coracle_telemetry::metrics::names::Name;
 use coracle_telemetry::span::{Kind, Span, Status};
@@ -17,7 +16,6 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
-use wasmtime::{AsContextMut as _, CallHook, Store};
 
 /// Notes the calls of one instance; nothing while telemetry is off. Copies are cheap.
 #[derive(Clone, Default)]
@@ -235,20 +233,4 @@ impl Started {
             }
         }
     }
-}
-
-/// Has the runtime say at each host call whose it is: for instances in which several requests run.
-pub(crate) fn watch(store: &mut Store<Guest>) {
-    store.call_hook(|mut store, hook| {
-        match hook {
-            CallHook::CallingHost => {
-                let root = store.as_context_mut().async_call_stack().ok().and_then(Iterator::last);
-                let tasks = &store.data().tasks;
-                tasks.seat().set(root.and_then(|root| tasks.sitting(root)));
-            }
-            CallHook::ReturningFromHost => store.data().tasks.seat().set(None),
-            CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
-        }
-        Ok(())
-    });
 }

@@ -1,7 +1,7 @@
 //! Making instances: what is decided once per component ([`Blueprint`]) and what is made for each instance.
 
 use crate::blast::Blast;
-use crate::calls::{self, Calls};
+use crate::calls::Calls;
 use crate::card::Card;
 use crate::clock::polled_for;
 use crate::egress::{Outbound, Shared};
@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{AsContextMut as _, CallHook, Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtxBuilder;
 
 /// What all instances of a component have in common.
@@ -118,7 +118,7 @@ impl Blueprint {
         let mut store = Store::new(self.engine.wasmtime(self.mode)?, guest);
         store.limiter(|guest| &mut guest.memory);
         if !self.exclusive() && self.engine.telemetry().is_some() {
-            calls::watch(&mut store);
+            watch(&mut store);
         }
         store.set_hostcall_fuel(usize::try_from(self.limits.call_bytes).unwrap_or(usize::MAX));
         store.set_max_component_handles(self.limits.handles as usize);
@@ -184,6 +184,23 @@ fn allowance(limits: &Limits) -> Option<Arc<Allowance>> {
 
 /// More workers than a process can hold instances.
 pub(crate) const MAX_WORKERS: u32 = 1 << 24;
+
+/// Has the runtime say at each host call whose it is: for instances in which several requests run.
+fn watch(store: &mut Store<Guest>) {
+    store.call_hook(|mut store, hook| {
+        match hook {
+            CallHook::CallingHost => {
+                let root = store.as_context_mut().async_call_stack().ok().and_then(Iterator::last);
+                let tasks = &store.data().tasks;
+                tasks.seat().set(root.and_then(|root| tasks.sitting(root)));
+            }
+            CallHook::ReturningFromHost => store.data().tasks.seat().set(None),
+            CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
+        }
+        Ok(())
+    });
+}
+
 /// Entries that the runtime makes for tasks and streams, for each handle that a guest may have.
 const CONCURRENT: usize = 4;
 /// Random bytes of one call.

@@ -1,7 +1,6 @@
 //! The host interfaces that components may be granted, one module each. [`all`] is the one list: a new plugin is its
 //! file and a line there. Called by the edge, which hands the list to the host; knows neither routes nor requests.
 
-mod always;
 mod config;
 mod files;
 mod http;

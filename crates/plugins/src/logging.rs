@@ -1,9 +1,8 @@
 //! `wasi:logging@0.1.0-draft`: lines with a level and a context, into the component's log. Needs no grant: a guest may write to its
 //! standard output anyway, and the same rate holds for both.
 
-use crate::always::always;
 use coracle_host::{Check, Checked, Grant, Guest, Interface, Mode, Plugin, PrepareError, Resources, Ungranted, Voice};
-use coracle_manifest::value::Node;
+use coracle_manifest::value::{Node, Value as Typed};
 use coracle_telemetry::{Attribute, Severity};
 use serde_json::json;
 use std::sync::Arc;
@@ -34,7 +33,10 @@ impl Plugin for Logging {
     }
 
     fn check(&self, value: &Node, check: &mut Check<'_>) -> Option<Checked> {
-        always(value, check, "logging")
+        match &value.value {
+            Typed::Boolean(true) => Some(Arc::new(())),
+            _ => value.wrong_type(check.diagnostics, "the grant `logging`", "true: there is nothing to choose"),
+        }
     }
 
     fn prepare(&self, checked: &Checked, _: &Resources) -> Result<Grant, PrepareError> {

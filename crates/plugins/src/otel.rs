@@ -4,11 +4,10 @@
 //! into one of the instance's. What a host call is made from is the guest's innermost open span of the same request. Needs no grant, as
 //! lines do; spans count against the request's budget. Metrics of guests are refused with a text that says so.
 
-use crate::always::always;
 use coracle_host::{
     Calls, Check, Checked, Grant, Guest, Interface, Mode, Plugin, PrepareError, Resources, Ungranted, Voice,
 };
-use coracle_manifest::value::Node;
+use coracle_manifest::value::{Node, Value as Typed};
 use coracle_telemetry::span::{Event, Kind, Link, Span, Status};
 use coracle_telemetry::{Attribute, Severity, SpanId, TraceId, Value};
 use serde_json::json;
@@ -56,7 +55,10 @@ impl Plugin for Otel {
     }
 
     fn check(&self, value: &Node, check: &mut Check<'_>) -> Option<Checked> {
-        always(value, check, "otel")
+        match &value.value {
+            Typed::Boolean(true) => Some(Arc::new(())),
+            _ => value.wrong_type(check.diagnostics, "the grant `otel`", "true: there is nothing to choose"),
+        }
     }
 
     fn prepare(&self, checked: &Checked, _: &Resources) -> Result<Grant, PrepareError> {

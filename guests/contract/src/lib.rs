@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 pub mod ask;
 pub mod config;
 pub mod kv;
+pub mod otel;
 
 /// The path and query of a request, decoded.
 pub struct Target {

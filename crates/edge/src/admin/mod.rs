@@ -21,12 +21,12 @@ use self::query::{Bad, Query};
 use crate::figures;
 use crate::live::{Live, Reload};
 use crate::respond::{self, Refusal};
+use crate::scrape;
 use crate::settings::Settings;
 use coracle_host::{Response, full};
-use coracle_telemetry::metrics::text::{self, Dialect};
 use coracle_telemetry::receive::Signal;
 use coracle_telemetry::{RequestId, Telemetry};
-use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
@@ -150,14 +150,7 @@ impl Admin {
 
     /// The figures for Prometheus, without a token as scrapers are: they hold no more than `/status`.
     fn metrics(&self, request: &http::Request<Incoming>) -> Result<Response, Refusal> {
-        let telemetry = self.telemetry()?;
-        let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
-        let dialect = Dialect::asked(accept);
-        let text = text::write(&figures::now(&self.live, telemetry), telemetry.resource(), dialect);
-        let mut response = Response::new(full(text));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(dialect.content_type()));
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(response)
+        Ok(scrape::answer(&self.live, self.telemetry()?, request.headers()))
     }
 
     /// What is kept, for whoever has the token.

@@ -204,6 +204,61 @@ async fn lines_name_the_request_that_wrote_them() {
     }
 }
 
+/// Guests that trace and log themselves: their spans hang on the run, what they call hangs on their spans, and their lines name them.
+async fn own_spans(name: &str, outer: &str) {
+    let collector = Collector::start().await;
+    let manifest = format!(
+        "name = \"own\"\n[config]\ngreeting = \"ahoy\"\n[component.a]\nsource = \"{}\"\n\
+         reuse = {{ requests = 1000, concurrency = {REQUESTS}, idle = \"10s\" }}\n[component.a.grants]\nconfig = [\"greeting\"]\n\
+         [[route]]\npath = \"/*\"\nto = \"a\"\n",
+        guest(name).display()
+    );
+    let settings = collector.settings();
+    let app = TestApp::start_with(&manifest, |to| {
+        to.telemetry = Some(settings);
+        to.engine.instances = 2 * REQUESTS as u32;
+    })
+    .await;
+    let one = |n: usize| {
+        let app = &app;
+        async move {
+            let reply = app.get(&format!("/{n}?name={n}&key=greeting{outer}")).await;
+            assert!(reply.text().contains(" metrics: Coracle"), "{}", reply.text());
+        }
+    };
+    futures::future::join_all((0..REQUESTS).map(one)).await;
+    let spans = collector.wait(REQUESTS).await;
+    for n in 0..REQUESTS {
+        let root = spans.iter().find(|span| text(span, "url.path") == format!("/{n}")).unwrap();
+        let invoke = spans.iter().find(|span| span.parent_span_id == root.span_id).unwrap();
+        let own = spans.iter().find(|span| span.name == format!("work {n}")).unwrap();
+        assert_eq!((&own.parent_span_id, &own.trace_id), (&invoke.span_id, &root.trace_id), "{n}");
+        assert_eq!((text(own, "item"), text(own, "count")), (n.to_string(), "7".to_owned()));
+        let call = spans.iter().find(|span| span.name == "config get" && span.trace_id == root.trace_id).unwrap();
+        assert_eq!(call.parent_span_id, own.span_id, "{n}: the call was made inside the guest's span");
+    }
+    let lines = list(&json(&app, "/api/logs?source=guest&limit=1000").await);
+    assert_eq!(lines.len(), 2 * REQUESTS);
+    let requests = list(&json(&app, "/api/requests?limit=1000").await);
+    for line in lines {
+        let body = string(&line["body"]);
+        let (by, n) = body.split_once(' ').unwrap();
+        assert_eq!(line["severity"], if by == "otel" { "error" } else { "warn" });
+        let request = requests.iter().find(|row| row["id"] == line["request"]).unwrap();
+        assert_eq!(request["path"], format!("/{n}"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn guests_of_wasi_03_make_spans_of_their_own() {
+    own_spans("p3/otel", "").await;
+}
+
+#[tokio::test]
+async fn guests_of_wasi_02_make_spans_of_their_own() {
+    own_spans("p2/otel", "&outer").await;
+}
+
 async fn json(app: &TestApp, path: &str) -> serde_json::Value {
     let reply = app.admin(Method::GET, path).await;
     assert_eq!(reply.status, StatusCode::OK, "{path}: {}", reply.text());
@@ -266,7 +321,7 @@ async fn nothing_that_is_kept_or_sent_holds_a_secret() {
     texts.extend(got.iter().map(|(path, body)| (format!("OTLP {path}"), String::from_utf8_lossy(body).into_owned())));
     assert!(texts.iter().any(|(path, _)| path == "OTLP /v1/metrics"));
     for (path, text) in texts {
-        for (at, _) in text.match_indices("s3cret") {
+        if let Some(at) = text.find("s3cret") {
             panic!("{path} holds a secret: …{}…", &text[text.floor_char_boundary(at.saturating_sub(80))..at + 6]);
         }
     }
