@@ -8,7 +8,9 @@ mod apps;
 mod call;
 mod chain;
 mod crowd;
+mod deciding;
 mod destination;
+mod destinations;
 mod door;
 mod edge;
 mod figures;
@@ -42,6 +44,7 @@ mod supervise;
 mod tls;
 mod tunnel;
 mod upstream;
+mod versions;
 mod watch;
 
 pub use edge::{Edge, StartError};

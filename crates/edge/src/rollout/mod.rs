@@ -10,7 +10,6 @@
 
 mod compared;
 mod counted;
-mod deciding;
 mod handle;
 mod observed;
 mod shadow;
@@ -18,7 +17,6 @@ mod steered;
 mod views;
 mod writer;
 
-pub use deciding::Deciding;
 pub use handle::{Ask, NotDone, Rollouts};
 pub use observed::Observed;
 pub use shadow::Shadow;
