@@ -6,7 +6,7 @@ use crate::load::Loader;
 use crate::loaded::{LoadedComponent, LoadedUpstream, Route};
 use crate::rate::Rate;
 use crate::redirect::Redirect;
-use crate::rollout::{Rollouts, Steered};
+use crate::rollout::{Rollouts, Steered, effects};
 use crate::static_files::StaticFiles;
 use coracle_manifest::{App, Target};
 use coracle_rollout::document::Document;
@@ -117,6 +117,7 @@ impl Loader {
             None => (parts.target(&rollout.from)?, parts.version(&rollout.from)?),
         };
         let document = Document::new(&app.name, &title, (base, version), rollout);
-        Some(Steered::new(document, old, new.clone(), self.shards))
+        let component = app.components.get(to.name()).filter(|_| matches!(to, Target::Component(_)));
+        Some(Steered::new(document, (old, new.clone()), component.and_then(effects::of), self.shards))
     }
 }

@@ -285,6 +285,7 @@ impl Writer {
             verdict: &verdict,
             answered: running.judge.answered(),
             compared: running.judge.compared().n,
+            no_copies: steered.no_copies.as_deref(),
             fit: Some(running.adopted.unfit.as_deref().map_or(Ok(()), Err)),
             breaker_open: steered.breaker_is_open(),
             drained: steered.is_drained(),
