@@ -24,6 +24,8 @@ pub struct Hosted {
     pub routes: Box<[Route]>,
     pub components: BTreeMap<String, LoadedComponent>,
     pub upstreams: BTreeMap<String, LoadedUpstream>,
+    /// Components as they were, for rollouts to go back to, by label.
+    pub versions: BTreeMap<String, LoadedComponent>,
     /// The files that it was made from, as they were.
     pub made_from: Box<[(PathBuf, Stamp)]>,
 }
@@ -105,7 +107,10 @@ impl Apps {
     }
 
     pub fn components(&self) -> impl Iterator<Item = (String, &LoadedComponent)> {
-        self.hosted().flat_map(|app| app.components.iter().map(|(name, one)| (format!("{}/{name}", app.name), one)))
+        self.hosted().flat_map(|app| {
+            let all = app.components.iter().chain(&app.versions);
+            all.map(|(name, one)| (format!("{}/{name}", app.name), one))
+        })
     }
 
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
@@ -168,6 +173,7 @@ mod tests {
             routes: Box::default(),
             components: BTreeMap::new(),
             upstreams: BTreeMap::new(),
+            versions: BTreeMap::new(),
             made_from: Box::default(),
         })
     }

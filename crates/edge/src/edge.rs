@@ -34,7 +34,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -220,6 +220,7 @@ impl Hub {
             settings.listen.iter().map(|at| listen::bind(&settings, at, shard_count)).collect::<Result<Vec<_>, _>>()?;
         let admin = settings.admin.map(|addr| listen::bind_admin(&settings, addr)).transpose()?;
         let loader = loader(&settings)?;
+        let mut rollouts = Deciding::new(&settings, &loader)?;
         let loaded = Box::pin(load(&loader, None)).await?;
         let sink = settings.sink();
         let live = Arc::new(Live {
@@ -229,7 +230,7 @@ impl Hub {
             now: CancellationToken::new(),
             stop: CancellationToken::new(),
             tunnels: loader.tunnels.clone(),
-            rollouts: OnceLock::new(),
+            rollouts: Arc::clone(&loader.rollouts),
             counts: Arc::clone(&sink.counts),
             tls,
             sockets: Mutex::default(),
@@ -237,8 +238,7 @@ impl Hub {
             telemetry: settings.engine.telemetry.clone(),
         });
         figures::export(&live, &settings).map_err(StartError::Export)?;
-        let mut rollouts = Deciding { state_dir: settings.state_dir.clone(), thread: None };
-        rollouts.adopt(&live, &live.state.load()).await?;
+        rollouts.adopt(&live.state.load()).await?;
         if let Some(addr) = telemetry_listener(&settings) {
             scrape::start(addr, &live)?;
         }
@@ -340,7 +340,7 @@ impl Hub {
         let loaded = loaded.inspect_err(|_| self.watch_files())?;
         let new = Arc::new(loaded.state);
         // Before a request sees them: else each would begin on the old version.
-        if let Err(error) = self.rollouts.adopt(&self.live, &new).await {
+        if let Err(error) = self.rollouts.adopt(&new).await {
             tracing::error!(error = %crate::chain::chain(&error), "rollouts can't go on; their routes stay on the old version");
         }
         self.live.state.store(Arc::clone(&new));
@@ -359,7 +359,9 @@ impl Hub {
             reloaded.failed = failed.keys().cloned().collect();
         }
         let released = Released { token: old.released.token(), patience: self.settings.drain.min(RELEASE) };
-        let retired = before.iter().filter(|(name, _)| !kept.contains(*name));
+        // What was `price` may go on as the version that a rollout can go back to.
+        let in_use: HashSet<_> = new.all_components().map(|(_, loaded)| Arc::as_ptr(&loaded.component)).collect();
+        let retired = before.iter().filter(|(_, loaded)| !in_use.contains(&Arc::as_ptr(&loaded.component)));
         let retired: Vec<_> = retired.map(|(_, loaded)| loaded.component.pool.clone()).collect();
         reloaded.kept = kept.into_iter().collect();
         reloaded.kept.sort_unstable();
@@ -524,6 +526,7 @@ fn loader(settings: &Settings) -> Result<Loader, EngineError> {
         shards: settings.shard_count(),
         timeouts: settings.timeouts,
         tunnels: Tunnels::default(),
+        rollouts: Arc::default(),
         app: None,
         neighbours: Arc::default(),
         neighbourhoods: Arc::default(),
@@ -535,7 +538,11 @@ async fn load(loader: &Loader, previous: Option<&AppState>) -> Result<Loaded, Lo
     let (variant, variables, path) = match &loader.source {
         AppSource::Folder { path, variant, variables } => (variant.as_deref(), variables, path),
         AppSource::Manifest { .. } | AppSource::Given(_) => {
-            let known = previous.map(|state| Known { components: &state.components, upstreams: &state.upstreams });
+            let known = previous.map(|state| Known {
+                components: &state.components,
+                upstreams: &state.upstreams,
+                versions: &state.versions,
+            });
             return Box::pin(loader.load(known, previous.map_or(1, |previous| previous.generation + 1))).await;
         }
     };

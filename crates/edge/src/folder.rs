@@ -141,7 +141,11 @@ async fn one(
         AppSource::Given(Box::new(bare(place, folder.path, &loader.plugins)?))
     };
     let loader = loader.of_app(name, source);
-    let known = before.map(|before| Known { components: &before.components, upstreams: &before.upstreams });
+    let known = before.map(|before| Known {
+        components: &before.components,
+        upstreams: &before.upstreams,
+        versions: &before.versions,
+    });
     let Loaded { state, unwatched, made_from } = loader.load(known, 1).await?;
     let named = state.app.routes.iter().filter_map(|route| {
         let host = route.host.clone()?;
@@ -169,6 +173,7 @@ async fn one(
         routes: state.routes.into(),
         components: state.components,
         upstreams: state.upstreams,
+        versions: state.versions,
         made_from,
     };
     Ok((app, watched))
@@ -216,6 +221,7 @@ fn state(folder: &Path, apps: Apps, previous: Option<&AppState>) -> AppState {
         routes: Vec::new(),
         components: BTreeMap::new(),
         upstreams: BTreeMap::new(),
+        versions: BTreeMap::new(),
         notes: Vec::new(),
         apps: Some(apps),
         released: Released::default(),

@@ -54,6 +54,7 @@ pub async fn run(run: Run, note: impl Fn(&Note)) -> Result<u8, RunError> {
         shards: 1,
         timeouts: Timeouts { connect: Duration::from_secs(5), head: Duration::from_secs(60) },
         tunnels: Tunnels::default(),
+        rollouts: Arc::default(),
         app: None,
         neighbours: Arc::default(),
         neighbourhoods: Arc::default(),

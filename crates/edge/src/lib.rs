@@ -10,6 +10,7 @@ mod chain;
 mod crowd;
 mod deciding;
 mod destination;
+mod destinations;
 mod door;
 mod edge;
 mod figures;
@@ -45,6 +46,7 @@ mod supervise;
 mod tls;
 mod tunnel;
 mod upstream;
+mod versions;
 mod watch;
 
 pub use edge::{Edge, StartError};

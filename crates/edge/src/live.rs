@@ -43,7 +43,7 @@ pub struct Live {
     pub stop: CancellationToken,
     pub tunnels: Tunnels,
     /// Where rollouts are decided; begins when a route first asks for it.
-    pub rollouts: OnceLock<Rollouts>,
+    pub rollouts: Arc<OnceLock<Rollouts>>,
     pub counts: Arc<Counts>,
     pub tls: Option<Arc<Tls>>,
     /// Copies of the listening sockets, for a successor; given up when the drain begins.

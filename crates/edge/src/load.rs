@@ -5,29 +5,26 @@
 
 use crate::apps::Stamp;
 use crate::chain::chain;
-use crate::destination::{Component, Destination};
+use crate::destination::Component;
+use crate::destinations::Parts;
 use crate::health::{Health, Watch};
-use crate::rate::Rate;
-use crate::redirect::Redirect;
 use crate::roles;
-use crate::rollout::Steered;
+use crate::rollout::Rollouts;
 use crate::settings::AppSource;
-use crate::state::{AppState, LoadedComponent, LoadedUpstream, Released, Route};
-use crate::static_files::StaticFiles;
+use crate::state::{AppState, LoadedComponent, LoadedUpstream, Released};
 use crate::supervise::Watched;
 use crate::tunnel::Tunnels;
 use crate::upstream::{Behind, Timeouts, Upstream};
+use crate::versions;
 use coracle_artifact::{Admitted, Digest};
 use coracle_host::{Check, Checked, Engine, Grant, Job, Later, Neighbours, Note, Plugin, Pool, Resources, Spec, Use};
 use coracle_manifest::value::{Node, Value};
-use coracle_manifest::{App, CheckOptions, Diagnostic, Diagnostics, Flags, RouteTable, Source, Target};
-use coracle_rollout::document::Document;
-use coracle_rollout::version::Version;
+use coracle_manifest::{App, CheckOptions, Diagnostic, Diagnostics, Flags, RouteTable, Source};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What every load needs.
 pub struct Loader {
@@ -40,6 +37,8 @@ pub struct Loader {
     pub shards: usize,
     pub timeouts: Timeouts,
     pub tunnels: Tunnels,
+    /// What the log of rollouts knows, once it is open.
+    pub rollouts: Arc<OnceLock<Rollouts>>,
     /// The app is one of many: its components are loaded when they are called, and its names stand behind this one.
     pub app: Option<Arc<str>>,
     /// The components of the app, for each other.
@@ -53,6 +52,7 @@ pub struct Loader {
 pub struct Known<'a> {
     pub components: &'a BTreeMap<String, LoadedComponent>,
     pub upstreams: &'a BTreeMap<String, LoadedUpstream>,
+    pub versions: &'a BTreeMap<String, LoadedComponent>,
 }
 
 /// A state, and the upstreams in it that nobody watches yet.
@@ -105,8 +105,8 @@ impl LoadError {
 }
 
 /// An app whose grants and stores have been read by their plugins.
-struct Checks {
-    app: App,
+pub(crate) struct Checks {
+    pub app: App,
     /// By component, in the order of its grants: plugin and what it made of the grant.
     grants: BTreeMap<String, Vec<(usize, Checked)>>,
     stores: BTreeMap<String, Checked>,
@@ -131,6 +131,7 @@ impl Loader {
             shards: self.shards,
             timeouts: self.timeouts,
             tunnels: self.tunnels.clone(),
+            rollouts: Arc::clone(&self.rollouts),
             app: Some(Arc::from(name)),
             neighbours: {
                 let mut known = self.neighbourhoods.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,6 +158,7 @@ impl Loader {
         });
         let made_from = made_from.collect();
         let components = self.components(&checks, previous, &mut diagnostics).await;
+        let versions = self.versions(&checks, previous, &components).await;
         let (upstreams, unwatched) = self.upstreams(&checks.app, previous, &mut diagnostics);
         if diagnostics.has_errors() {
             return Err(refused(diagnostics));
@@ -167,7 +169,8 @@ impl Loader {
         let pools = components.iter().map(|(name, loaded)| (name.as_str(), &loaded.component.pool));
         Pool::acquaint(&self.neighbours, pools);
         let (table, _) = RouteTable::new(&checks.app.routes);
-        let routes = routes(&checks.app, &components, &upstreams, self.shards);
+        let parts = Parts { components: &components, upstreams: &upstreams, versions: &versions };
+        let routes = self.routes(&checks.app, &parts);
         let notes = components.values().flat_map(|loaded| loaded.notes.clone()).collect();
         let state = AppState {
             app: checks.app,
@@ -176,6 +179,7 @@ impl Loader {
             routes,
             components,
             upstreams,
+            versions,
             notes,
             apps: None,
             released: Released::default(),
@@ -230,7 +234,7 @@ impl Loader {
         loaded
     }
 
-    async fn component(
+    pub(crate) async fn component(
         &self,
         checks: &Checks,
         component: &coracle_manifest::Component,
@@ -245,6 +249,7 @@ impl Loader {
             tracing::warn!(component = component.name, "{warning}");
         }
         let digest = admitted.digest.hex();
+        versions::keep_if_rolled_out(&checks.app, component, &resources.state_dir, (&digest, &admitted.bytes));
         let fingerprint = fingerprint(&digest, component, &checks.app);
         if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
             return Ok(known.clone());
@@ -347,7 +352,7 @@ impl Loader {
             .map_err(|error| Diagnostic::error("grant", chain(&error)))
     }
 
-    fn resources(&self, checks: &Checks) -> Resources {
+    pub(crate) fn resources(&self, checks: &Checks) -> Resources {
         Resources {
             stores: checks.stores.clone(),
             config: checks.app.config.clone(),
@@ -477,70 +482,6 @@ pub fn check_tables(app: &App, plugins: &[Arc<dyn Plugin>], diagnostics: &mut Di
         }
     }
     (stores, grants)
-}
-
-fn routes(
-    app: &App,
-    components: &BTreeMap<String, LoadedComponent>,
-    upstreams: &BTreeMap<String, LoadedUpstream>,
-    shards: usize,
-) -> Vec<Route> {
-    let component = |name: &str| Some(Destination::Component(Arc::clone(&components.get(name)?.component)));
-    let upstream = |name: &str| Some(Destination::Upstream(Arc::clone(&upstreams.get(name)?.upstream)));
-    let target = |target: &Target| match target {
-        Target::Component(name) => component(name),
-        Target::Upstream(name) => upstream(name),
-    };
-    let version = |target: &Target| match target {
-        Target::Component(name) => {
-            Some(Version::Component { name: name.clone(), digest: components.get(name)?.digest.clone() })
-        }
-        Target::Upstream(name) => Some(Version::Upstream { name: name.clone() }),
-    };
-    let planned = |route: &coracle_manifest::Route| {
-        let first = match &route.to {
-            coracle_manifest::Destination::Component(name) => component(name)?,
-            coracle_manifest::Destination::Upstream(name) => upstream(name)?,
-            coracle_manifest::Destination::Static(files) => {
-                Destination::Static(Arc::new(StaticFiles::new(files, &route.path)))
-            }
-            coracle_manifest::Destination::Redirect { to, status } => {
-                Destination::Redirect(Arc::new(Redirect::new(to, *status)?))
-            }
-        };
-        let fallback = match &route.fallback {
-            Some(fallback) => Some(target(fallback)?),
-            None => None,
-        };
-        let middleware = route.middleware.iter().map(|name| Some(Arc::clone(&components.get(name)?.component)));
-        let middleware = middleware.collect::<Option<_>>()?;
-        let rate = route.rate.as_ref().and_then(Rate::new);
-        let steered = match (&route.rollout, route.to.target()) {
-            (Some(rollout), Some(to)) => {
-                let versions = (version(&rollout.from)?, version(&to)?);
-                let document = Document::new(&app.name, &title(route), versions, rollout);
-                Some(Steered::new(document, target(&rollout.from)?, first.clone(), shards))
-            }
-            _ => None,
-        };
-        Some(Route { pattern: Arc::from(title(route)), rate, middleware, first, fallback, steered })
-    };
-    // Names were resolved by the manifest; a route that still has no destination answers with "not found".
-    let nowhere = |route| Route {
-        pattern: Arc::from(title(route)),
-        rate: None,
-        middleware: Arc::default(),
-        first: Destination::Nowhere,
-        fallback: None,
-        steered: None,
-    };
-    app.routes.iter().map(|route| planned(route).unwrap_or_else(|| nowhere(route))).collect()
-}
-
-/// `GET,POST api.example.com/users/:id`, as far as the route names them.
-fn title(route: &coracle_manifest::Route) -> String {
-    let methods = if route.methods.is_empty() { String::new() } else { format!("{} ", route.methods.join(",")) };
-    format!("{methods}{}{}", route.host.as_deref().unwrap_or_default(), route.path)
 }
 
 /// Everything a pool depends on, spelled out. Two that are equal make the same pool.

@@ -19,6 +19,8 @@ pub struct AppState {
     pub(crate) routes: Vec<Route>,
     pub components: BTreeMap<String, LoadedComponent>,
     pub upstreams: BTreeMap<String, LoadedUpstream>,
+    /// Components as they were, for rollouts to go back to, by label.
+    pub(crate) versions: BTreeMap<String, LoadedComponent>,
     /// What the user should know about the components.
     pub notes: Vec<Note>,
     /// The apps of a folder. What stands above of one app is empty then, but for name and folder.
@@ -59,9 +61,9 @@ impl AppState {
         self.routes.iter().chain(self.apps.iter().flat_map(Apps::routes))
     }
 
-    /// All components by name; those of a folder as `APP/NAME`.
+    /// All components by name; those of a folder as `APP/NAME`, those that were before as `NAME@DIGEST`.
     pub fn all_components(&self) -> impl Iterator<Item = (String, &LoadedComponent)> {
-        let own = self.components.iter().map(|(name, loaded)| (name.clone(), loaded));
+        let own = self.components.iter().chain(&self.versions).map(|(name, loaded)| (name.clone(), loaded));
         own.chain(self.apps.iter().flat_map(Apps::components))
     }
 

@@ -36,6 +36,8 @@ pub struct Facts<'a> {
     /// Answers of the new version that count, in this step and before.
     pub answered: u64,
     pub compared: u64,
+    /// Why nothing is copied to the new version.
+    pub no_copies: Option<&'a str>,
     /// The new version is loaded and may be asked; why not, if not.
     pub fit: Option<Result<(), &'a str>>,
     pub breaker_open: bool,
@@ -171,6 +173,9 @@ fn missing(rollout: &Rollout, step: Step, facts: &Facts<'_>) -> Option<String> {
         (count < LEAST_ANSWERS).then(|| format!("only {count} {what}; it takes {LEAST_ANSWERS} to say anything"))
     };
     let enough = match step {
+        Step::Shadow { .. } if facts.no_copies.is_some() => {
+            facts.no_copies.map(|why| format!("{why}: remove the shadow step"))
+        }
         Step::Shadow { .. } => few(facts.compared, "answers were compared"),
         Step::Weight { .. } => few(facts.answered, "requests were answered by the new version"),
         Step::Ask | Step::Bake { .. } => None,

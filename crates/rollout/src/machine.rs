@@ -150,6 +150,17 @@ impl History {
         self.rollouts.get(self.latest.get(&(app.to_owned(), route.to_owned()))?)
     }
 
+    /// The version that a route goes back to when `new` fails, as far as the log knows: that of the rollout it is in, else the
+    /// one that was promoted last.
+    pub fn base(&self, app: &str, route: &str, new: &Version) -> Option<Version> {
+        if let Some(latest) = self.latest(app, route).filter(|latest| latest.document.new == *new) {
+            return Some(latest.document.old.clone());
+        }
+        let of_route = self.rollouts.values().filter(|one| one.document.app == app && one.document.route == route);
+        let promoted = of_route.filter(|one| one.phase == Phase::Promoted).max_by_key(|one| one.since);
+        promoted.map(|one| one.document.new.clone())
+    }
+
     pub fn find(&self, id: &str) -> Result<&Rollout, Refused> {
         self.rollouts.get(id).ok_or_else(|| Refused::Unknown(id.to_owned()))
     }

@@ -11,6 +11,7 @@ fn help_texts_stay_as_they_were_read_aloud() {
         ("help-check", vec!["check", "--help"]),
         ("help-inspect", vec!["inspect", "--help"]),
         ("help-doctor", vec!["doctor", "--help"]),
+        ("help-rollout", vec!["rollout", "--help"]),
     ] {
         insta::assert_snapshot!(name, folder.run(&args).ok());
     }

@@ -11,6 +11,7 @@ mod help;
 mod inspect;
 mod inventory;
 mod logs;
+mod rollout;
 mod run;
 mod schema;
 mod server;

@@ -5,6 +5,7 @@ use crate::rollout::writer::Adopted;
 use arc_swap::ArcSwap;
 use coracle_rollout::command::Command;
 use coracle_rollout::event::Entry;
+use coracle_rollout::machine::History;
 use std::sync::{Arc, mpsc};
 use tokio::sync::oneshot;
 
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 #[derive(Clone)]
 pub struct Rollouts {
     pub(super) views: Arc<ArcSwap<Vec<View>>>,
+    pub(super) history: Arc<ArcSwap<History>>,
     pub(super) asks: mpsc::Sender<Ask>,
 }
 
@@ -45,6 +47,11 @@ pub enum NotDone {
 impl Rollouts {
     pub fn views(&self) -> Arc<Vec<View>> {
         self.views.load_full()
+    }
+
+    /// The state of all rollouts, as of the last entry of the log.
+    pub fn history(&self) -> Arc<History> {
+        self.history.load_full()
     }
 
     /// Asks, and waits for the answer.

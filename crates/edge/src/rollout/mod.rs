@@ -10,6 +10,7 @@
 
 mod compared;
 mod counted;
+pub mod effects;
 mod handle;
 mod observed;
 mod shadow;

@@ -1,5 +1,5 @@
 //! Copies of requests for the new version, whose answers are compared and never sent. Only what changes nothing is copied (GET and
-//! HEAD), after its answer has gone out, a few at a time; bodies above a limit are compared by status and headers alone.
+//! HEAD), only to versions that can't write (`effects.rs`), after its answer has gone out, a few at a time; bodies above a limit are compared by status and headers alone.
 
 use crate::call::{Answer, Call};
 use crate::rollout::steered::Steered;
@@ -38,7 +38,7 @@ impl Shadow {
     /// A copy, if this request is to have one.
     pub fn of(steered: &Arc<Steered>, request: &Request, (shard, place): (usize, &Place)) -> Option<Self> {
         let share = steered.current.load().shadow.basis_points();
-        if share == 0 || rand::random_range(0..10_000_u16) >= share {
+        if share == 0 || steered.no_copies.is_some() || rand::random_range(0..10_000_u16) >= share {
             return None;
         }
         let safe = matches!(*request.method(), Method::GET | Method::HEAD);

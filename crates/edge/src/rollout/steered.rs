@@ -33,6 +33,8 @@ pub struct Steered {
     /// Copies that may be under way.
     pub(super) copies: Arc<Semaphore>,
     compared: Compared,
+    /// Why no copies go to the new version.
+    pub no_copies: Option<String>,
     breaker: Mutex<Breaker>,
     budget: Mutex<Budget>,
 }
@@ -56,7 +58,12 @@ pub struct Chosen {
 
 impl Steered {
     /// Everything goes to the old version until the writer says otherwise.
-    pub fn new(document: Document, old: Destination, new: Destination, shards: usize) -> Arc<Self> {
+    pub fn new(
+        document: Document,
+        (old, new): (Destination, Destination),
+        no_copies: Option<String>,
+        shards: usize,
+    ) -> Arc<Self> {
         let split = Split {
             id: String::new(),
             old: document.old.clone(),
@@ -77,6 +84,7 @@ impl Steered {
             document,
             copies: Arc::new(Semaphore::new(COPIES)),
             compared,
+            no_copies,
             old,
             new,
             current: ArcSwap::from_pointee(current),

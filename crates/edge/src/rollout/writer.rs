@@ -10,7 +10,7 @@ use coracle_rollout::assign::Split;
 use coracle_rollout::command::{self, Command, Facts, advance, decide};
 use coracle_rollout::event::Event;
 use coracle_rollout::log::{Draft, Log, LogError};
-use coracle_rollout::machine::{Phase, Refused, Rollout};
+use coracle_rollout::machine::{History, Phase, Refused, Rollout};
 use coracle_rollout::verdict::{Judge, Look, Thresholds};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
@@ -48,7 +48,10 @@ struct Writer {
     running: BTreeMap<String, Running>,
     /// Routes whose rollout the log refuses: they stay on the old version.
     refused: Vec<Adopted>,
+    /// As last shown; those that are over stay as they were.
+    shown: BTreeMap<String, View>,
     views: Arc<ArcSwap<Vec<View>>>,
+    history: Arc<ArcSwap<History>>,
 }
 
 /// Opens the log and starts the thread.
@@ -59,10 +62,18 @@ pub fn start(path: &Path) -> Result<(Rollouts, JoinHandle<()>), LogError> {
     let log = Log::open(path)?;
     let (asks, asked) = mpsc::channel();
     let views = Arc::new(ArcSwap::from_pointee(Vec::new()));
-    let mut writer = Writer { log, running: BTreeMap::new(), refused: Vec::new(), views: Arc::clone(&views) };
+    let history = Arc::new(ArcSwap::from_pointee(log.history().clone()));
+    let mut writer = Writer {
+        log,
+        running: BTreeMap::new(),
+        refused: Vec::new(),
+        shown: BTreeMap::new(),
+        views: Arc::clone(&views),
+        history: Arc::clone(&history),
+    };
     let run = move || writer.run(&asked);
     let thread = std::thread::Builder::new().name("rollouts".to_owned()).spawn(run).map_err(LogError::Folder)?;
-    Ok((Rollouts { views, asks }, thread))
+    Ok((Rollouts { views, history, asks }, thread))
 }
 
 impl Writer {
@@ -81,24 +92,29 @@ impl Writer {
         self.keep(true);
     }
 
+    /// What is answered has been published before, so that whoever heard the answer sees it so.
     fn answer(&mut self, ask: Ask) {
         match ask {
             Ask::Adopt { routes, done } => {
                 self.adopt(routes);
+                self.publish();
                 let _ = done.send(());
             }
             Ask::Command { id, command, actor, done } => {
-                let _ = done.send(self.command(&id, &command, &actor));
+                let outcome = self.command(&id, &command, &actor);
+                self.publish();
+                let _ = done.send(outcome);
             }
             Ask::Start { route, actor, retry, done } => {
-                let _ = done.send(self.restart(&route, &actor, retry));
+                let outcome = self.restart(&route, &actor, retry);
+                self.publish();
+                let _ = done.send(outcome);
             }
             Ask::Events { from, done } => {
                 let _ = done.send(self.log.entries(from).map_err(not_done));
             }
             Ask::Stop => {}
         }
-        self.publish();
     }
 
     /// Steers the routes in use, each as the log says, and begins what is new.
@@ -187,7 +203,7 @@ impl Writer {
         let rollout = self.log.history().find(id).map_err(|error| NotDone::Unknown(error.to_string()))?;
         let verdict = match self.running.get(id) {
             Some(running) => running.judge.verdict(),
-            None => Judge::new(rollout.document.settings.clone()).verdict(),
+            None => self.kept(rollout).verdict(),
         };
         let event = decide(rollout, command, &verdict).map_err(|error| NotDone::Refused(error.to_string()))?;
         if let Some(event) = event {
@@ -204,12 +220,15 @@ impl Writer {
 
     fn view_of(&self, rollout: &Rollout) -> View {
         let running = self.running.get(&rollout.id);
-        let verdict = match running {
-            Some(running) => running.judge.verdict(),
-            None => Judge::new(rollout.document.settings.clone()).verdict(),
-        };
+        let verdict = running.map_or_else(|| self.kept(rollout).verdict(), |running| running.judge.verdict());
         let open = running.is_some_and(|running| running.adopted.steered.breaker_is_open());
         View::new(rollout, verdict, (running.is_some(), open))
+    }
+
+    /// The evidence as it was written down; none where nothing was.
+    fn kept(&self, rollout: &Rollout) -> Judge {
+        let kept = self.log.kept(&rollout.id).ok().flatten();
+        kept.unwrap_or_else(|| Judge::new(rollout.document.settings.clone()))
     }
 
     /// Writes one event and steers the route by it.
@@ -266,6 +285,7 @@ impl Writer {
             verdict: &verdict,
             answered: running.judge.answered(),
             compared: running.judge.compared().n,
+            no_copies: steered.no_copies.as_deref(),
             fit: Some(running.adopted.unfit.as_deref().map_or(Ok(()), Err)),
             breaker_open: steered.breaker_is_open(),
             drained: steered.is_drained(),
@@ -287,9 +307,26 @@ impl Writer {
         }
     }
 
-    fn publish(&self) {
-        let views = self.log.history().rollouts.values().map(|rollout| self.view_of(rollout)).collect();
+    fn publish(&mut self) {
+        let changed = self.history.load().seq != self.log.history().seq || self.shown.is_empty();
+        let mut shown = std::mem::take(&mut self.shown);
+        for rollout in self.log.history().rollouts.values() {
+            let running = self.running.contains_key(&rollout.id);
+            if running || changed || !shown.contains_key(&rollout.id) {
+                let over =
+                    !running && shown.get(&rollout.id).is_some_and(|view| !view.current && view.phase == rollout.phase);
+                if !over {
+                    shown.insert(rollout.id.clone(), self.view_of(rollout));
+                }
+            }
+        }
+        let mut views: Vec<_> = shown.values().cloned().collect();
+        views.sort_by_key(|view| view.created);
+        self.shown = shown;
         self.views.store(Arc::new(views));
+        if changed {
+            self.history.store(Arc::new(self.log.history().clone()));
+        }
     }
 }
 

@@ -70,7 +70,7 @@ pub struct Look {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// How often a good version may be rolled back at most, over the whole rollout: 0.01. In simulations it is a fifth of that.
+    /// How often a good version may be rolled back at most, over the whole rollout: 0.0075. In simulations it is a quarter of that.
     pub alpha: f64,
     /// How often a bad version may be called proven at most: 0.01.
     pub doubt: f64,
@@ -91,7 +91,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            alpha: 0.01,
+            alpha: 0.0075,
             doubt: 0.01,
             tolerated: 1.05,
             proven: 2.0,
@@ -212,15 +212,19 @@ impl Look {
     }
 }
 
+/// Nobody notices answers that are slower but still below this, in milliseconds: a component that takes one millisecond where
+/// Node took half of one is no reason to go back.
+const NOTICED: f64 = 5.0;
+
 impl Thresholds {
     /// From the latencies of the old version, in milliseconds; `None` with fewer than `LEAST`.
     pub fn freeze(baseline: &hdrhistogram::Histogram<u64>) -> Option<Self> {
         if baseline.len() < Self::LEAST {
             return None;
         }
-        // The histogram counts microseconds. A threshold below a tenth of a millisecond would judge the clock.
-        let at = |quantile: f64| (baseline.value_at_quantile(quantile) as f64 / 1000.0).max(0.1);
-        Some(Self { milliseconds: [at(0.5), at(0.9), at(0.99), 2.0 * at(0.99)] })
+        // The histogram counts microseconds.
+        let at = |quantile: f64| baseline.value_at_quantile(quantile) as f64 / 1000.0;
+        Some(Self { milliseconds: [at(0.5), at(0.9), at(0.99), 2.0 * at(0.99)].map(|one| one.max(NOTICED)) })
     }
 
     /// So many latencies make a p99 worth the name.

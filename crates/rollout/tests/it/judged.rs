@@ -154,7 +154,7 @@ fn the_words_name_cause_and_numbers() {
         "Failed requests: 20 of 1 000 requests (2.0 %) of price@3f0a91c2e7d4, against 20 of 9 000 requests (0.22 %) of node.",
         "That is 9.00 times as often.",
         "would turn up in fewer than 1 of",
-        "from 1 of 333 on it counts as proof",
+        "from 1 of 444 on it counts as proof",
     ] {
         assert!(text.contains(part), "{text}");
     }

@@ -53,6 +53,7 @@ impl Story {
             verdict: &verdict,
             answered: 1000,
             compared: 1000,
+            no_copies: None,
             fit: Some(Ok(())),
             breaker_open,
             drained: true,
@@ -191,8 +192,16 @@ fn too_few_answers_hold_a_step() {
     let none = verdict(Answer::NotWorse);
     let mut rollout = story.rollout().clone();
     (rollout.phase, rollout.share) = (Phase::Ramping, Share::from_basis_points(1000));
-    let facts =
-        Facts { now: 5000, verdict: &none, answered: 19, compared: 0, fit: None, breaker_open: false, drained: true };
+    let facts = Facts {
+        now: 5000,
+        verdict: &none,
+        answered: 19,
+        compared: 0,
+        no_copies: None,
+        fit: None,
+        breaker_open: false,
+        drained: true,
+    };
     assert!(matches!(advance(&rollout, &facts), Some((_, Event::Held { why: Why::Inconclusive, .. }))));
     let facts = Facts { answered: 20, ..facts };
     assert_eq!(advance(&rollout, &facts), Some(("clock", Event::Step { step: 1 })));
