@@ -3,10 +3,13 @@
 //! Everything that is wrong is collected, and then nothing is changed. What is the same as before is kept: pools (same bytes,
 //! grants, limits) with their waiting instances, upstreams with their connections and processes.
 
+mod destinations;
+mod versions;
+
+use self::destinations::Parts;
 use crate::apps::Stamp;
 use crate::chain::chain;
 use crate::destination::Component;
-use crate::destinations::Parts;
 use crate::health::{Health, Watch};
 use crate::roles;
 use crate::rollout::Rollouts;
@@ -15,7 +18,6 @@ use crate::state::{AppState, LoadedComponent, LoadedUpstream, Released};
 use crate::supervise::Watched;
 use crate::tunnel::Tunnels;
 use crate::upstream::{Behind, Timeouts, Upstream};
-use crate::versions;
 use coracle_artifact::{Admitted, Digest};
 use coracle_host::{Check, Checked, Engine, Grant, Job, Later, Neighbours, Note, Plugin, Pool, Resources, Spec, Use};
 use coracle_manifest::value::{Node, Value};

@@ -3,7 +3,7 @@
 //!
 //! A client learns the kind of the problem and the id, never the detail: that stands in the log under the same id.
 
-use crate::rollout::NotDone;
+use crate::not_done::NotDone;
 use coracle_host::{Body, Cause, Failure, Response, full};
 use coracle_telemetry::{Blame, RequestId};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};

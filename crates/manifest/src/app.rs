@@ -2,6 +2,7 @@
 //! something that exists. Grants and stores stay spanned values, which their plugins parse.
 
 use crate::rollout::Rollout;
+use crate::target::Target;
 use crate::value::{Node, Value};
 use crate::{Limits, PathPattern, Reuse, Source, Span};
 use std::collections::BTreeMap;
@@ -131,13 +132,6 @@ pub enum RateKey {
     Header(String),
 }
 
-/// Something that answers requests, by name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    Component(String),
-    Upstream(String),
-}
-
 /// Who answers a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
@@ -229,15 +223,6 @@ impl Destination {
             Self::Component(name) => Some(Target::Component(name.clone())),
             Self::Upstream(name) => Some(Target::Upstream(name.clone())),
             Self::Static(_) | Self::Redirect { .. } => None,
-        }
-    }
-}
-
-impl Target {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Component(name) | Self::Upstream(name) => name,
         }
     }
 }

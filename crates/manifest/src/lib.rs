@@ -28,6 +28,7 @@ mod source;
 mod span;
 mod syntax;
 mod table;
+mod target;
 mod units;
 pub mod value;
 mod variables;
@@ -35,7 +36,7 @@ mod variant;
 
 pub use app::{
     App, Build, Component, ComponentSource, Destination, GrantEntry, RateKey, RateLimit, Restart, Route, StaticFiles,
-    Store, Target, Upstream, Use,
+    Store, Upstream, Use,
 };
 pub use check::{check, check_with};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
@@ -48,3 +49,4 @@ pub use schema::schema;
 pub use source::{MAX_BYTES, Position, Source};
 pub use span::Span;
 pub use table::TableReader;
+pub use target::Target;

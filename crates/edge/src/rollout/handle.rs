@@ -1,5 +1,6 @@
 //! The way to the writer: what it last published, and a queue for wishes.
 
+pub use crate::not_done::NotDone;
 use crate::rollout::views::View;
 use crate::rollout::writer::Adopted;
 use arc_swap::ArcSwap;
@@ -29,19 +30,6 @@ pub enum Ask {
     Events { from: u64, done: oneshot::Sender<Result<Vec<Entry>, NotDone>> },
     /// Write down what is known, and end.
     Stop,
-}
-
-/// Why a wish wasn't granted, in words for whoever asked.
-#[derive(Debug)]
-pub enum NotDone {
-    /// No such rollout or route.
-    Unknown(String),
-    /// The call makes no sense.
-    Malformed(String),
-    /// It may not be.
-    Refused(String),
-    /// The log can't be written, or the writer has ended.
-    Broken(String),
 }
 
 impl Rollouts {
