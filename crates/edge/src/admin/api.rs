@@ -75,7 +75,6 @@ pub fn answer(live: &Live, telemetry: &Telemetry, path: &str, query: Query<'_>) 
         }
         "traces" => json!(store.traces(query.number("limit", TRACES)?.clamp(1, 1000), service)),
         "components" => json!(cards::all(live, telemetry)),
-        "rollouts" => json!([]),
         path => match path.split_once('/') {
             Some(("traces", id)) => json!(id.parse().ok().and_then(|trace| store.trace(trace, service))),
             Some(("requests", id)) => json!(request(telemetry, id)),

@@ -3,7 +3,7 @@
 import { follow, get, query } from "./api.js";
 import { empty, h, icon, put } from "./dom.js";
 import { bytes, clock, statusClass, statusText, us } from "./format.js";
-import { waterfall } from "./waterfall.js";
+import { below, waterfall } from "./waterfall.js";
 
 export const title = "Requests";
 
@@ -70,7 +70,7 @@ async function open(box, id, signal, own) {
       ),
       row.error ? h("p", { class: "error" }, row.error) : null,
       facts(row),
-      waterfall(trace, own),
+      waterfall(below(trace, row.id), own),
       h("p", { class: "quiet small" }, "request ", h("code", {}, row.id), " · trace ", h("code", {}, row.trace)),
     );
   } catch (error) {

@@ -45,6 +45,29 @@ export function tree(spans) {
   return all;
 }
 
+/** What a trace has below one request: its own spans and those of what it called. A trace may hold others, hours apart. */
+export function below(trace, request) {
+  const root = trace.spans.find((span) => span.request === request && span.kind === "server");
+  if (!root) return trace;
+  const kept = new Set([root.id]);
+  // Spans are in the order of their beginning: a parent comes before its children, but clocks of others may differ.
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const span of trace.spans) {
+      if (!kept.has(span.id) && kept.has(span.parent)) {
+        kept.add(span.id);
+        grown = true;
+      }
+    }
+  }
+  const spans = trace.spans.filter((span) => kept.has(span.id));
+  const start = Math.min(...spans.map((span) => span.start));
+  const end = Math.max(...spans.map((span) => span.start + span.duration_us));
+  const requests = new Set(spans.map((span) => span.request).filter(Boolean));
+  const logs = trace.logs.filter((log) => (log.request ? requests.has(log.request) : kept.has(log.span)));
+  return { ...trace, spans, start, duration_us: end - start, logs };
+}
+
 function ticks(total) {
   const count = 5;
   return h(
