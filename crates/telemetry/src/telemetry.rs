@@ -177,8 +177,10 @@ impl Telemetry {
         {
             export.request(&kept);
         }
-        let bytes = kept.weight();
-        self.store.requests.push(kept, bytes, scope.now());
+        // When it ended, without another look at the clock.
+        let took = u64::try_from(kept.record.duration.as_nanos()).unwrap_or(u64::MAX);
+        let (bytes, at) = (kept.weight(), crate::span::nanos(kept.record.time).saturating_add(took));
+        self.store.requests.push(kept, bytes, at);
     }
 
     /// The id of a trace that no request began.
