@@ -1,6 +1,8 @@
 //! `coracle rollout`: asks and tells the admin listener of a running `coracle up`. With `--wait` the exit code says how it
 //! ended, for CI.
 
+#![allow(clippy::indexing_slicing, reason = "a JSON value answers null for what it lacks")]
+
 mod client;
 mod show;
 

@@ -1,5 +1,7 @@
 //! One call of the admin listener, and what its refusals mean here.
 
+#![allow(clippy::indexing_slicing, reason = "a JSON value answers null for what it lacks")]
+
 use crate::args::Rollout;
 use crate::exit::Failure;
 use anyhow::{Context as _, anyhow};
