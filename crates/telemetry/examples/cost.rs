@@ -40,7 +40,11 @@ fn main() {
     for _ in 0..REQUESTS {
         std::hint::black_box(Instant::now().elapsed());
     }
-    println!("{:32} {:>6.0} ns (is in each of the above)", "the measurement itself", clock.elapsed().as_secs_f64() * 1e9 / f64::from(REQUESTS));
+    println!(
+        "{:32} {:>6.0} ns (is in each of the above)",
+        "the measurement itself",
+        clock.elapsed().as_secs_f64() * 1e9 / f64::from(REQUESTS)
+    );
 }
 
 fn request(telemetry: &Telemetry, record: Record, calls: usize) {
