@@ -339,7 +339,8 @@ impl Running {
             look.old.add(&old);
             look.new.add(&new);
             for latency in shard.take_baseline() {
-                self.baseline.saturating_record(latency);
+                // It grows with what it is given (`saturating_record` would cut everything off at its first size).
+                let _ = self.baseline.record(latency);
             }
         }
         look.shadow = self.adopted.steered.compared().take();

@@ -131,6 +131,9 @@ async fn from_node_to_promoted_without_a_failed_request() {
         events["events"].as_array().unwrap().iter().map(|entry| entry["event"].as_str().unwrap()).collect();
     assert_eq!(told.iter().filter(|event| **event == "step").count(), 4, "{told:?}");
     assert_eq!(told.last(), Some(&"promoted"));
+    let baseline = events["events"].as_array().unwrap().iter().find(|entry| entry["event"] == "baseline").unwrap();
+    let usual = baseline["thresholds"]["milliseconds"][0].as_f64().unwrap();
+    assert!((50.0..500.0).contains(&usual), "Node takes 50 ms: {baseline}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -70,7 +70,7 @@ pub struct Look {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// How often a good version may be rolled back at most, over the whole rollout: 0.0075. In simulations it is a quarter of that.
+    /// How often a good version may be rolled back at most, over the whole rollout: 0.0075. In simulations it is 0.0005 to 0.0025.
     pub alpha: f64,
     /// How often a bad version may be called proven at most: 0.01.
     pub doubt: f64,
