@@ -34,7 +34,7 @@ pub struct Answer<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Difference {
-    /// "status", "header content-type", "body", "$.items[*].price".
+    /// "status", "header content-type", "body", `$.items[*].price`.
     pub place: String,
     /// What the old version said there, in shape: "a number", "a string of 12", "nothing".
     pub old: String,

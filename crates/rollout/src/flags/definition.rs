@@ -1,4 +1,4 @@
-//! Flag definitions in flagd's format (https://flagd.dev/reference/flag-definitions/): variants, a default, and a rule in
+//! Flag definitions in flagd's format (<https://flagd.dev/reference/flag-definitions/>): variants, a default, and a rule in
 //! JSONLogic with `fractional`, `sem_ver`, `starts_with` and `ends_with`. Rules are compiled when the file is read.
 
 use super::{Evaluation, FlagError};

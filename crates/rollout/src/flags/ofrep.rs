@@ -1,4 +1,4 @@
-//! The OpenFeature Remote Evaluation Protocol (https://openfeature.dev/docs/reference/other-technologies/ofrep/): bodies in,
+//! The OpenFeature Remote Evaluation Protocol (<https://openfeature.dev/docs/reference/other-technologies/ofrep/>): bodies in,
 //! status and body out. The edge puts them on the wire.
 
 use super::{Evaluation, FlagError, Flags};
