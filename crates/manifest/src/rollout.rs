@@ -29,7 +29,7 @@ pub struct Rollout {
     pub inconclusive: Inconclusive,
     /// How long a page of the old version may go on talking to it. 1 h.
     pub skew: Duration,
-    /// What a comparison of two answers overlooks: "header date", "$.generated_at", "$.items[*].id".
+    /// What a comparison of two answers overlooks: "header date", "$.generated_at", `$.items[*].id`.
     pub ignore: Vec<String>,
     pub span: Span,
 }
