@@ -27,7 +27,8 @@ impl wasip3::exports::cli::run::Guest for Command {
 async fn run(args: &[&str]) -> Result<(), String> {
     match args {
         ["args", rest @ ..] => {
-            let mood = environment::get_environment().into_iter().find(|(name, _)| name == "MOOD").map(|(_, value)| value);
+            let mood =
+                environment::get_environment().into_iter().find(|(name, _)| name == "MOOD").map(|(_, value)| value);
             say(format!("{rest:?} {mood:?}\n").into_bytes(), false).await;
         }
         ["cat"] => {

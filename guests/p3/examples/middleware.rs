@@ -48,7 +48,10 @@ async fn handle(request: Request) -> Answer {
     }
     let status = answer.get_status_code();
     let mut fields = answer.get_headers().copy_all();
-    let before = fields.iter().find(|(name, _)| name == "x-through").map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+    let before = fields
+        .iter()
+        .find(|(name, _)| name == "x-through")
+        .map(|(_, value)| String::from_utf8_lossy(value).into_owned());
     fields.retain(|(name, _)| name != "x-through");
     let through = before.map_or_else(|| name.clone(), |before| format!("{name},{before}"));
     fields.push(("x-through".to_owned(), through.into_bytes()));

@@ -69,7 +69,7 @@ async fn a_sent_head_is_final() {
 
 #[tokio::test]
 async fn an_unreachable_upstream_falls_back_to_another_with_the_body() {
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_held, dead) = crate::case::dead();
     let stub = node().await;
     let manifest = format!(
         "name = \"x\"
@@ -90,7 +90,7 @@ async fn an_unreachable_upstream_falls_back_to_another_with_the_body() {
 
 #[tokio::test]
 async fn two_failures_are_both_told() {
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_held, dead) = crate::case::dead();
     let mut app = TestApp::start(&manifest("p3", &format!("http://{dead}"))).await;
     let reply = app.get("/?when=before").await;
     assert_eq!(reply.status, StatusCode::BAD_GATEWAY);

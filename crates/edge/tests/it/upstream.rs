@@ -132,8 +132,8 @@ async fn a_body_of_unknown_length_arrives_with_any_method() {
 
 #[tokio::test]
 async fn an_upstream_that_is_not_there_is_a_bad_gateway() {
-    // Bound, but gone: nobody else gets the port while the test runs long enough to matter.
-    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let (_held, dead) = crate::case::dead();
+    let port = dead.port();
     let mut app = TestApp::start(&manifest(&format!("http://127.0.0.1:{port}"))).await;
     let reply = app.get("/").await;
     assert_eq!(reply.status, StatusCode::BAD_GATEWAY);

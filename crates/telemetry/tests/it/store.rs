@@ -20,6 +20,8 @@ fn filters() {
     end(&telemetry, record(1), &none, 0);
     let mut slow = record(2);
     slow.duration = Duration::from_secs(2);
+    // Requests stand in the order of their ends.
+    slow.time -= slow.duration - record(2).duration;
     end(&telemetry, slow, &none, 5);
     let mut failed = record(3);
     (failed.status, failed.outcome, failed.error) = (502, Outcome::Failed, Some("`orders` Trapped".to_owned()));
